@@ -115,9 +115,8 @@ impl Default for Script {
 impl Script {
     /// Reads and checks a script bot's settings; `{}` gives the default script.
     pub fn from_settings(settings: &Value) -> Result<Self, Vec<FieldError>> {
-        let script: Self = serde_json::from_value(settings.clone()).map_err(|error| {
-            vec![FieldError::new("/settings", "invalid", error.to_string())]
-        })?;
+        let script: Self = serde_json::from_value(settings.clone())
+            .map_err(|error| vec![FieldError::new("/settings", "invalid", error.to_string())])?;
         let mut errors = Vec::new();
         let known = |name: &String| script.steps.contains_key(name);
         if !known(&script.start) {

@@ -60,9 +60,7 @@ impl ContactState {
     /// Its class (CT-7, CT-8).
     pub fn class(self) -> ContactClass {
         match self {
-            Self::Pending | Self::RetryScheduled | Self::CallbackScheduled => {
-                ContactClass::Waiting
-            }
+            Self::Pending | Self::RetryScheduled | Self::CallbackScheduled => ContactClass::Waiting,
             Self::Leased
             | Self::Dialling
             | Self::Ringing

@@ -15,11 +15,7 @@ pub struct FieldError {
 
 impl FieldError {
     /// A fault of the field at `pointer`.
-    pub fn new(
-        pointer: impl Into<String>,
-        code: &'static str,
-        message: impl Into<String>,
-    ) -> Self {
+    pub fn new(pointer: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), code, message: message.into() }
     }
 }

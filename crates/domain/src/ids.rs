@@ -140,10 +140,7 @@ mod tests {
     fn an_id_of_another_kind_is_refused() {
         let campaign = CampaignId(1_790_000_000_000 << 20);
         assert_eq!(campaign.to_string().parse(), Ok(campaign));
-        assert_eq!(
-            campaign.to_string().parse::<ContactId>(),
-            Err(InvalidId { prefix: "con" })
-        );
+        assert_eq!(campaign.to_string().parse::<ContactId>(), Err(InvalidId { prefix: "con" }));
         assert!("cmp_".parse::<CampaignId>().is_err());
         assert!("cmp_zzzzzzzzzzzzz".parse::<CampaignId>().is_err(), "over 63 bits");
     }

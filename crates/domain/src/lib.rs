@@ -16,6 +16,7 @@ pub mod live;
 pub mod outcome;
 pub mod phone;
 pub mod result;
+pub mod scheduler;
 pub mod settings;
 pub mod setup;
 pub mod why;

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// A closed list of words: an enum with its API word and its stored number.
+#[doc(hidden)]
+#[macro_export]
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal / $code:literal,)* }) => {
         $(#[$doc])*
@@ -35,7 +38,7 @@ macro_rules! words {
         }
     };
 }
-pub(crate) use words;
+pub use crate::words;
 
 words! {
     /// How an attempt ended (api.md, "Words").

@@ -16,7 +16,9 @@ pub enum InvalidPhone {
     #[error("the number is empty")]
     Empty,
     /// A spreadsheet turned it into `9.19999E+11`.
-    #[error("a spreadsheet turned the number into scientific notation; format the column as text and export again")]
+    #[error(
+        "a spreadsheet turned the number into scientific notation; format the column as text and export again"
+    )]
     Scientific,
     /// Not a number by the rules of its country.
     #[error("not a valid number in its country")]

@@ -198,8 +198,7 @@ impl Settings {
     /// These settings with the fields of `patch` laid over them, checked. Each
     /// fault names its field; nothing is taken over unless all of it holds.
     pub fn patched(&self, patch: &Map<String, Value>) -> Result<Self, Vec<FieldError>> {
-        let Value::Object(mut whole) =
-            serde_json::to_value(self).expect("settings are plain data")
+        let Value::Object(mut whole) = serde_json::to_value(self).expect("settings are plain data")
         else {
             unreachable!("a struct serialises to an object")
         };
@@ -247,7 +246,11 @@ impl Settings {
             fault(message.0, "invalid_window", message.1);
         }
         if !crate::phone::is_country(&self.default_country) {
-            fault("/default_country", "unknown_country", "use a two-letter country code such as IN");
+            fault(
+                "/default_country",
+                "unknown_country",
+                "use a two-letter country code such as IN",
+            );
         }
         if !(15..=300).contains(&self.ring_timeout_seconds) {
             fault("/ring_timeout_seconds", "out_of_range", "ring for 15 to 300 seconds");
@@ -277,7 +280,11 @@ impl Settings {
             );
         }
         if self.always_on && self.mode != Mode::Continuous {
-            fault("/always_on", "needs_continuous", "an always-on campaign needs mode `continuous`");
+            fault(
+                "/always_on",
+                "needs_continuous",
+                "an always-on campaign needs mode `continuous`",
+            );
         }
         if !matches!(self.amd.on_machine.as_str(), "hangup" | "voicemail" | "continue") {
             fault("/amd/on_machine", "invalid", "use hangup, voicemail or continue");

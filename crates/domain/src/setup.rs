@@ -8,6 +8,7 @@ use crate::{
     bot::Bot,
     campaign::Status,
     carrier::{Carrier, Number},
+    figures::Sums,
     ids::CampaignId,
     settings::Settings,
 };
@@ -34,6 +35,8 @@ pub struct CampaignSetup {
     pub numbers: Arc<[Number]>,
     /// The waiting line.
     pub queue: QueueState,
+    /// Sums of the run so far.
+    pub sums: Sums,
 }
 
 /// What waits to be dialled in a run.

@@ -61,8 +61,7 @@ impl Default for Window {
 impl Window {
     /// Pointer and message of the first fault.
     pub fn check(&self) -> Result<(), (&'static str, &'static str)> {
-        let start = minutes(&self.start)
-            .ok_or(("/window/start", "use HH:MM, such as 09:00"))?;
+        let start = minutes(&self.start).ok_or(("/window/start", "use HH:MM, such as 09:00"))?;
         let end =
             minutes(&self.end).ok_or(("/window/end", "use HH:MM, such as 21:00, or 24:00"))?;
         if end <= start {

@@ -1,0 +1,51 @@
+//! The seam of live state: the engine publishes, pages watch.
+//!
+//! Nothing here is durable. In one process it is a watch channel per campaign; a
+//! viewer always gets the newest view, never a queue of old ones.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use campanile_domain::{ids::CampaignId, live::LiveView};
+use tokio::sync::watch;
+
+type Slot = watch::Sender<Option<Arc<LiveView>>>;
+
+/// Live views by campaign; cheap to clone.
+#[derive(Clone, Default)]
+pub struct LiveHub {
+    slots: Arc<Mutex<HashMap<CampaignId, Slot>>>,
+}
+
+impl LiveHub {
+    /// Shows `view` to everyone who watches its campaign.
+    pub fn publish(&self, view: LiveView) {
+        self.with_slot(view.campaign, |slot| {
+            slot.send_replace(Some(Arc::new(view)));
+        });
+    }
+
+    /// The campaign has nothing live any more.
+    pub fn clear(&self, campaign: CampaignId) {
+        self.with_slot(campaign, |slot| {
+            slot.send_replace(None);
+        });
+    }
+
+    /// The newest view, if the engine has published one.
+    pub fn latest(&self, campaign: CampaignId) -> Option<Arc<LiveView>> {
+        self.with_slot(campaign, |slot| slot.borrow().clone())
+    }
+
+    /// Wakes at every new view of a campaign.
+    pub fn watch(&self, campaign: CampaignId) -> watch::Receiver<Option<Arc<LiveView>>> {
+        self.with_slot(campaign, |slot| slot.subscribe())
+    }
+
+    fn with_slot<T>(&self, campaign: CampaignId, act: impl FnOnce(&Slot) -> T) -> T {
+        let mut slots = self.slots.lock().expect("no holder of this lock panics");
+        act(slots.entry(campaign).or_insert_with(|| watch::Sender::new(None)))
+    }
+}

@@ -1,0 +1,363 @@
+//! What the store answers with.
+
+use std::sync::Arc;
+
+use campanile_domain::{
+    campaign::{CompletionReason, Status},
+    contact::ContactState,
+    figures::{PassRow, Sums},
+    ids::{AttemptId, BotId, CampaignId, ContactId, ImportId, KeyId, UserId},
+    outcome::{HangupBy, Outcome, words},
+    phone::PhoneNumber,
+    result::ConversationResult,
+    settings::Settings,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Who did something: kept with every audited action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// `usr_…`, `key_…`, or `dialler`.
+    pub id: String,
+    /// E-mail of the user, name of the key, or `Campanile`.
+    pub name: String,
+}
+
+impl Actor {
+    /// The dialler itself.
+    pub fn dialler() -> Self {
+        Self { id: "dialler".into(), name: "Campanile".into() }
+    }
+}
+
+/// A time and who.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: Actor,
+}
+
+/// A campaign with its current run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Campaign {
+    /// Identity.
+    pub id: CampaignId,
+    /// Where it stands.
+    pub status: Status,
+    /// Settings as they are now.
+    pub settings: Arc<Settings>,
+    /// Current run, from 1.
+    pub run: u32,
+    /// Revision within the run.
+    pub revision: u32,
+    /// Whether a run was ever started.
+    pub has_run: bool,
+    /// Created.
+    pub created: Stamp,
+    /// Current run started.
+    pub started: Option<Stamp>,
+    /// Last paused in this run.
+    pub paused: Option<Stamp>,
+    /// Last resumed in this run.
+    pub resumed: Option<Stamp>,
+    /// Completed or failed.
+    pub ended: Option<Stamp>,
+    /// Why it completed.
+    pub completion_reason: Option<CompletionReason>,
+    /// Why it failed.
+    pub failure: Option<String>,
+    /// Contacts by state in the current run (before Start: all `pending`), kept by
+    /// delta.
+    pub counts: Vec<(ContactState, u64)>,
+    /// Entries in its activity log.
+    pub activity_count: u64,
+    /// Sums of the current run.
+    pub sums: Sums,
+    /// Last INVITE of the current run.
+    pub last_dial_at: Option<Timestamp>,
+}
+
+impl Campaign {
+    /// Contacts in `state`.
+    pub fn count(&self, state: ContactState) -> u64 {
+        self.counts.iter().find(|(each, _)| *each == state).map_or(0, |(_, count)| *count)
+    }
+}
+
+/// Which campaigns to list.
+#[derive(Debug, Clone, Default)]
+pub struct CampaignFilter {
+    /// Only this status.
+    pub status: Option<Status>,
+    /// Name contains, case-insensitively.
+    pub search: Option<String>,
+    /// After this one (newest first).
+    pub after: Option<CampaignId>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// Which contacts to list.
+#[derive(Debug, Clone, Default)]
+pub struct ContactFilter {
+    /// Only this state.
+    pub state: Option<ContactState>,
+    /// Number contains these digits at its start or its end.
+    pub phone: Option<String>,
+    /// After this one, in the order they were added.
+    pub after: Option<ContactId>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// A contact in the call list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contact {
+    /// Identity.
+    pub id: ContactId,
+    /// Its number.
+    pub phone: PhoneNumber,
+    /// Where it stands.
+    pub state: ContactState,
+    /// Counted attempts in the current run.
+    pub counted: u32,
+    /// When it falls due, if it waits.
+    pub due_at: Option<Timestamp>,
+    /// Its attempts in the current run, oldest first.
+    pub trail: Vec<Attempt>,
+    /// Its variables, in file order.
+    pub variables: Map<String, Value>,
+}
+
+/// One dial, as kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// Identity.
+    pub id: AttemptId,
+    /// Contact.
+    pub contact: ContactId,
+    /// Run.
+    pub run: u32,
+    /// Revision it was dialled under.
+    pub revision: u32,
+    /// Wave.
+    pub pass: u32,
+    /// Number within contact and run.
+    pub number: u32,
+    /// Whether it uses up one of the contact's attempts.
+    pub counts: bool,
+    /// The callee.
+    pub phone: PhoneNumber,
+    /// Shown to the callee.
+    pub caller_id: PhoneNumber,
+    /// Name of the carrier.
+    pub carrier: String,
+    /// Durable before the INVITE.
+    pub dialled_at: Timestamp,
+    /// First 18x.
+    pub ringing_at: Option<Timestamp>,
+    /// 200 OK.
+    pub answered_at: Option<Timestamp>,
+    /// Bot attached.
+    pub bot_attached_at: Option<Timestamp>,
+    /// First bot audio.
+    pub first_bot_audio_at: Option<Timestamp>,
+    /// End.
+    pub ended_at: Option<Timestamp>,
+    /// Final SIP answer.
+    pub sip_code: Option<u16>,
+    /// Its reason phrase.
+    pub sip_reason: Option<String>,
+    /// How it ended; `None` while it lives.
+    pub outcome: Option<Outcome>,
+    /// What the conversation came to.
+    pub result: Option<ConversationResult>,
+    /// Who ended it.
+    pub hangup_by: Option<HangupBy>,
+    /// Variables it was dialled with, JSON text, when asked for.
+    pub variables: Option<String>,
+}
+
+/// Figures of a run for the page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunFigures {
+    /// Sums.
+    pub sums: Sums,
+    /// Passes.
+    pub passes: Vec<PassRow>,
+    /// Attempts by outcome.
+    pub outcomes: Vec<(Outcome, u64)>,
+}
+
+/// One line of the activity log (CL-14).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Activity {
+    /// Position, rising.
+    pub seq: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: Actor,
+    /// What, such as `start`, `pause`, `edit`, `contacts_added`.
+    pub action: String,
+    /// More in words, such as `1,200 contacts added`.
+    pub detail: String,
+    /// SHA-256 over the previous hash and this entry, hexadecimal.
+    pub hash: String,
+}
+
+words! {
+    /// How far a contact file has come (CT-6).
+    ImportStage {
+        /// Rows are being read into staging.
+        Staging = "staging" / 0,
+        /// Accepted; rows are being applied.
+        Applying = "applying" / 1,
+        /// All rows are contacts.
+        Done = "done" / 2,
+        /// Given up; nothing was kept.
+        Discarded = "discarded" / 3,
+    }
+}
+
+/// One good row of a contact file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StagedRow {
+    /// Line in the file, from 1 (the header is line 1).
+    pub line: u64,
+    /// The number.
+    pub phone: PhoneNumber,
+    /// The other columns, compact JSON object.
+    pub variables: String,
+}
+
+/// One refused row of a contact file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RejectedRow {
+    /// Line in the file.
+    pub line: u64,
+    /// The number as it stood there.
+    pub text: String,
+    /// Stable word, such as `invalid_number`, `duplicate`.
+    pub reason: String,
+}
+
+/// A contact file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Import {
+    /// Identity.
+    pub id: ImportId,
+    /// For which campaign.
+    pub campaign: CampaignId,
+    /// How far.
+    pub stage: ImportStage,
+    /// Data rows read.
+    pub rows: u64,
+    /// Rows that are or will be contacts.
+    pub accepted: u64,
+    /// Rows whose number stood earlier in the file or in the campaign.
+    pub duplicates: u64,
+    /// Rows refused.
+    pub invalid: u64,
+    /// Rows applied so far.
+    pub applied: u64,
+}
+
+words! {
+    /// Rank of a user (CO-5), lowest first.
+    Role {
+        /// Looks.
+        Viewer = "viewer" / 0,
+        /// Runs campaigns.
+        Operator = "operator" / 1,
+        /// Edits and exports.
+        Supervisor = "supervisor" / 2,
+        /// Everything.
+        Admin = "admin" / 3,
+    }
+}
+
+words! {
+    /// What an API key may do.
+    Scope {
+        /// Read.
+        Read = "read" / 0,
+        /// Trigger and exclude.
+        Trigger = "trigger" / 1,
+        /// Run campaigns.
+        Operator = "operator" / 2,
+        /// Everything.
+        Admin = "admin" / 3,
+    }
+}
+
+/// A person who signs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Identity.
+    pub id: UserId,
+    /// Lower-cased.
+    pub email: String,
+    /// Rank.
+    pub role: Role,
+    /// Argon2id PHC string.
+    pub password_hash: String,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+/// An API key; the secret itself is never kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Identity.
+    pub id: KeyId,
+    /// Name for people.
+    pub name: String,
+    /// The readable first part.
+    pub prefix: String,
+    /// SHA-256 of the whole key.
+    pub hash: [u8; 32],
+    /// What it may do.
+    pub scope: Scope,
+    /// Since when.
+    pub created_at: Timestamp,
+    /// Last use, to the minute.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// A console session; the token itself is never kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Session {
+    /// SHA-256 of the token.
+    pub id_hash: [u8; 32],
+    /// Data of the session layer, JSON.
+    pub data: String,
+    /// Valid until.
+    pub expires_at: Timestamp,
+}
+
+/// Which bot a campaign names and how it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BotName {
+    /// Identity.
+    pub id: BotId,
+    /// Name.
+    pub name: String,
+}
+
+/// The immutable setup of a run's revision (CL-15), as JSON.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SetupSnapshot {
+    /// Run.
+    pub run: u32,
+    /// Revision within the run.
+    pub revision: u32,
+    /// When it was written.
+    pub at: Timestamp,
+    /// The whole snapshot.
+    pub setup: Value,
+}

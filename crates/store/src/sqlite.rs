@@ -1,0 +1,4 @@
+//! The store on SQLite.
+
+/// One data directory.
+pub(crate) struct Sqlite;
