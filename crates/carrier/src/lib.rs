@@ -1,1 +1,13 @@
-//! .
+//! The simulated carrier: a SIP far end with phones that behave as a seeded mix says, and its own
+//! record of every call.
+//!
+//! A product feature (demo, rehearsal) and the judge of tests: what it wrote down is what really
+//! reached the wire.
+
+mod carrier;
+mod mix;
+mod record;
+
+pub use carrier::{CarrierConfig, SimCarrier};
+pub use mix::{Fate, Mix, MixError, Range};
+pub use record::{Line, Side, Summary};

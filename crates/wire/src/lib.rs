@@ -1,1 +1,15 @@
-//! .
+//! SIP, SDP, RTP, DTMF and G.711 without sockets, clocks or ambient randomness.
+//!
+//! The loop that owns a [`ua::UserAgent`] hands it datagrams and the time, sends
+//! what it asks to send and wakes it in time. So the same code runs over UDP and,
+//! in tests, over a simulated network in virtual time.
+
+pub mod digest;
+pub mod dtmf;
+pub mod g711;
+pub mod message;
+pub mod rtp;
+pub mod sdp;
+pub mod time;
+mod tokens;
+pub mod ua;

@@ -1,0 +1,200 @@
+//! The stream that we receive: what was lost, came twice, came late, and how unevenly.
+
+use std::time::Duration;
+
+use super::Header;
+use crate::time::Time;
+
+/// Samples a second of everything we speak.
+const CLOCK_HZ: u64 = 8_000;
+/// A jump of more than this many packets is a new beginning of the same stream, not a loss
+/// (RFC 3550 A.1, MAX_DROPOUT).
+const DROPOUT_MAX: u16 = 3_000;
+/// How many packets back one counts as late rather than as a new beginning (MAX_MISORDER),
+/// and how far back a duplicate is known.
+const MISORDER_MAX: u16 = 64;
+
+/// What a packet was within its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// The one after the last, or after a gap.
+    InOrder,
+    /// Older than the newest and not seen before.
+    Late,
+    /// Seen before: not to be played again.
+    Duplicate,
+    /// A new stream, or a jump so far that counting starts anew.
+    Restart,
+}
+
+/// What was counted, over all sources of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Figures {
+    /// Packets received, without duplicates.
+    pub received: u64,
+    /// Packets that never came, as far as is known now; a late one is taken off again.
+    pub lost: u64,
+    /// Packets that came more than once.
+    pub duplicates: u64,
+    /// Packets that came after a younger one.
+    pub reordered: u64,
+    /// Interarrival jitter (RFC 3550 6.4.1).
+    pub jitter: Duration,
+}
+
+/// Watches one stream. It holds no packets: who plays them decides how long to wait.
+#[derive(Debug, Clone, Default)]
+pub struct Receiver {
+    stream: Option<Stream>,
+    figures: Figures,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Stream {
+    ssrc: u32,
+    newest: u16,
+    /// Bit n is set when the packet n before the newest has come.
+    seen: u64,
+    /// Of the last packet: arrival minus timestamp, in samples, modulo 2^32.
+    transit: u32,
+    /// RFC 3550 A.8 keeps sixteen times the estimate in samples.
+    jitter_16: u32,
+}
+
+impl Receiver {
+    /// A stream that nothing has been heard of.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes note of a packet that came at `now`.
+    pub fn receive(&mut self, now: Time, header: &Header) -> Arrival {
+        let transit = transit(now, header.timestamp);
+        let Some(stream) = self.stream.as_mut().filter(|stream| stream.ssrc == header.ssrc) else {
+            return self.restart(header, transit);
+        };
+        let ahead = header.sequence.wrapping_sub(stream.newest);
+        let behind = stream.newest.wrapping_sub(header.sequence);
+        if behind < MISORDER_MAX {
+            let bit = 1 << behind;
+            if stream.seen & bit != 0 {
+                self.figures.duplicates += 1;
+                return Arrival::Duplicate;
+            }
+            stream.seen |= bit;
+            self.figures.received += 1;
+            self.figures.reordered += 1;
+            self.figures.lost = self.figures.lost.saturating_sub(1);
+            return Arrival::Late;
+        }
+        if ahead > DROPOUT_MAX {
+            return self.restart(header, transit);
+        }
+        stream.newest = header.sequence;
+        stream.seen = stream.seen.checked_shl(u32::from(ahead)).unwrap_or(0) | 1;
+        let change = (transit.wrapping_sub(stream.transit) as i32).unsigned_abs();
+        stream.transit = transit;
+        stream.jitter_16 =
+            stream.jitter_16.saturating_add(change).saturating_sub((stream.jitter_16 + 8) >> 4);
+        self.figures.jitter =
+            Duration::from_micros(u64::from(stream.jitter_16 >> 4) * 1_000_000 / CLOCK_HZ);
+        self.figures.received += 1;
+        self.figures.lost += u64::from(ahead - 1);
+        Arrival::InOrder
+    }
+
+    /// What was counted so far.
+    pub fn figures(&self) -> Figures {
+        self.figures
+    }
+
+    fn restart(&mut self, header: &Header, transit: u32) -> Arrival {
+        self.stream = Some(Stream {
+            ssrc: header.ssrc,
+            newest: header.sequence,
+            seen: 1,
+            transit,
+            jitter_16: 0,
+        });
+        self.figures.received += 1;
+        Arrival::Restart
+    }
+}
+
+fn transit(now: Time, timestamp: u32) -> u32 {
+    let arrival = u128::from(now.0) * u128::from(CLOCK_HZ) / 1_000_000;
+    (arrival as u32).wrapping_sub(timestamp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Packets as (sequence, milliseconds of arrival); timestamps follow the sequence.
+    fn play(packets: &[(u16, u64)]) -> (Vec<Arrival>, Figures) {
+        let mut receiver = Receiver::new();
+        let first = packets[0].0;
+        let arrivals = packets
+            .iter()
+            .map(|(sequence, at_ms)| {
+                let header = Header {
+                    marker: false,
+                    payload_type: 8,
+                    sequence: *sequence,
+                    timestamp: u32::from(sequence.wrapping_sub(first)).wrapping_mul(160),
+                    ssrc: 1,
+                };
+                receiver.receive(Time(at_ms * 1_000), &header)
+            })
+            .collect();
+        (arrivals, receiver.figures())
+    }
+
+    use Arrival::{Duplicate, InOrder, Late, Restart};
+
+    #[test]
+    fn a_gap_is_lost_until_the_late_packet_comes() {
+        let (arrivals, figures) =
+            play(&[(10, 0), (11, 20), (13, 60), (12, 61), (12, 62), (14, 80)]);
+        assert_eq!(arrivals, [Restart, InOrder, InOrder, Late, Duplicate, InOrder]);
+        assert_eq!((figures.received, figures.lost), (5, 0));
+        assert_eq!((figures.duplicates, figures.reordered), (1, 1));
+    }
+
+    #[test]
+    fn the_sequence_wraps_without_loss() {
+        let (arrivals, figures) = play(&[(65534, 0), (65535, 20), (0, 40), (2, 80)]);
+        assert_eq!(arrivals, [Restart, InOrder, InOrder, InOrder]);
+        assert_eq!((figures.received, figures.lost), (4, 1));
+    }
+
+    #[test]
+    fn a_far_jump_is_a_restart_and_not_forty_thousand_lost() {
+        let (arrivals, figures) = play(&[(1, 0), (40_000, 20), (40_001, 40)]);
+        assert_eq!(arrivals, [Restart, Restart, InOrder]);
+        assert_eq!((figures.received, figures.lost), (3, 0));
+    }
+
+    #[test]
+    fn another_source_on_the_same_port_starts_anew() {
+        let mut receiver = Receiver::new();
+        let mut header =
+            Header { marker: true, payload_type: 8, sequence: 500, timestamp: 0, ssrc: 1 };
+        receiver.receive(Time(0), &header);
+        header.ssrc = 2;
+        header.sequence = 9;
+        assert_eq!(receiver.receive(Time(20_000), &header), Restart);
+        assert_eq!(receiver.figures().lost, 0);
+    }
+
+    #[test]
+    fn even_arrival_has_no_jitter_and_uneven_arrival_approaches_its_mean() {
+        let even: Vec<_> = (0..200).map(|index| (index as u16, index * 20)).collect();
+        assert_eq!(play(&even).1.jitter, Duration::ZERO);
+        // Every other packet is 8 ms late: transit changes by 8 ms each time.
+        let uneven: Vec<_> =
+            (0..400).map(|index| (index as u16, index * 20 + (index % 2) * 8)).collect();
+        let jitter = play(&uneven).1.jitter;
+        assert!((7..=8).contains(&jitter.as_millis()), "{jitter:?}");
+    }
+}

@@ -1,0 +1,100 @@
+//! What a user agent tells its owner.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+/// A datagram to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transmit {
+    /// Where to.
+    pub to: SocketAddr,
+    /// What; shared with the retransmission to come and the ladder.
+    pub bytes: Arc<[u8]>,
+}
+
+/// What happened to a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Called side: somebody calls. `ring`, `answer` or `reject` it.
+    Incoming(IncomingInvite),
+    /// Calling side: 101 to 199. Repeats of the same answer are not reported.
+    Provisional {
+        /// 180 rings, 183 may bring early media.
+        code: u16,
+        /// The description of early media.
+        sdp: Option<Vec<u8>>,
+    },
+    /// Calling side: the callee answered, and was sent ACK.
+    Answered {
+        /// Its answer to our offer.
+        sdp: Option<Vec<u8>>,
+    },
+    /// Called side: the answer or refusal was acknowledged.
+    Acked {
+        /// Only when our answer was the offer.
+        sdp: Option<Vec<u8>>,
+    },
+    /// Called side: the caller gave up before the answer. `Ended` follows.
+    Cancelled,
+    /// The far end described its media anew (hold, another address) and was answered.
+    Renegotiated {
+        /// What it said.
+        sdp: Vec<u8>,
+    },
+    /// The call is over. Exactly one for each call.
+    Ended(Ended),
+    /// The last straggler was waited for; the key and its ladder are gone. Always the last.
+    Released,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Who or what ended it.
+    pub cause: EndCause,
+    /// The final answer to the INVITE, when there was one.
+    pub code: Option<u16>,
+    /// Its reason phrase.
+    pub reason: Option<String>,
+    /// Seconds, from `Retry-After`; at most an hour.
+    pub retry_after: Option<u32>,
+    /// Since the INVITE.
+    pub after: Duration,
+}
+
+/// Who or what ended a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EndCause {
+    /// A final answer of 300 or more.
+    Refused,
+    /// Nothing came back: Timer B, or the network said that nobody is there.
+    NoReply,
+    /// Before the answer: 487 or another final answer after CANCEL, or none for 64*T1 after it.
+    Cancelled,
+    /// A 200 crossed our CANCEL; it was acknowledged and the call hung up.
+    AnsweredWhileCancelling,
+    /// The far end hung up.
+    ByeReceived,
+    /// We hung up; the far end confirmed it, or did not within 64*T1.
+    ByeSent,
+    /// Called side: our final answer was never acknowledged (Timer H).
+    NoAck,
+}
+
+/// A call that comes in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncomingInvite {
+    /// Where it came from.
+    pub from: SocketAddr,
+    /// The user part of From.
+    pub caller: String,
+    /// The user part of the request URI.
+    pub callee: String,
+    /// The whole request URI.
+    pub request_uri: String,
+    /// As the caller made it.
+    pub call_id: String,
+    /// The offer, when there is one.
+    pub sdp: Option<Vec<u8>>,
+    /// `Authorization` or `Proxy-Authorization`, to be checked with [`crate::digest::verify`].
+    pub authorization: Option<String>,
+}
