@@ -106,6 +106,25 @@ pub struct CallReport {
     pub rtp_received: u32,
 }
 
+impl CallReport {
+    /// Milliseconds from answer to end; 0 when it was not answered.
+    pub fn talk_ms(&self) -> u64 {
+        millis_between(self.answered_at, Some(self.ended_at)).unwrap_or(0)
+    }
+
+    /// Milliseconds from the first 18x to the answer or the end; `None` when it did
+    /// not ring.
+    pub fn ring_ms(&self) -> Option<u64> {
+        millis_between(self.ringing_at, Some(self.answered_at.unwrap_or(self.ended_at)))
+    }
+}
+
+/// Never negative: a clock that was set back between the two counts as no time.
+fn millis_between(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<u64> {
+    let elapsed = to?.as_millisecond() - from?.as_millisecond();
+    Some(u64::try_from(elapsed).unwrap_or(0))
+}
+
 /// A finished attempt to be written: the report and what was concluded from it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finish {

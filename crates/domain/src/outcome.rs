@@ -152,6 +152,10 @@ pub enum Ending {
     NoReply,
     /// We withdrew it before it was answered, not by the ring timeout.
     Withdrawn,
+    /// We withdrew it after its row was durable and before its INVITE left: the
+    /// campaign was paused, stopped, or its window closed in between. The callee
+    /// noticed nothing, so the contact waits again as if it had never been claimed.
+    NotSent,
 }
 
 /// The refusals that may be the carrier shedding load (DI-9, api.md).
@@ -169,7 +173,7 @@ impl Ending {
             Self::NoSeat => Outcome::Abandoned,
             Self::RingTimeout { .. } => Outcome::NoAnswer,
             Self::NoReply => Outcome::NetworkError,
-            Self::Withdrawn => Outcome::Cancelled,
+            Self::Withdrawn | Self::NotSent => Outcome::Cancelled,
             Self::Refused { sip_code, .. } if self.may_be_storm() && carrier_storms => {
                 let _ = sip_code;
                 Outcome::Congestion

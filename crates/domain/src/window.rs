@@ -1,6 +1,10 @@
 //! When calling is allowed (R-4, DI-1).
 
-use jiff::{Timestamp, civil::Weekday};
+use jiff::{
+    Timestamp,
+    civil::{Date, Weekday},
+    tz::{AmbiguousOffset, Offset, TimeZone},
+};
 use serde::{Deserialize, Serialize};
 
 /// A daily calling window in an IANA zone. An instant is inside when its
@@ -58,6 +62,9 @@ impl Default for Window {
     }
 }
 
+/// How far `next_change` looks: a week and the days on either side.
+const DAYS_AHEAD: usize = 9;
+
 impl Window {
     /// Pointer and message of the first fault.
     pub fn check(&self) -> Result<(), (&'static str, &'static str)> {
@@ -70,7 +77,7 @@ impl Window {
                 "the end must be after the start; a window over midnight is two windows",
             ));
         }
-        if jiff::tz::TimeZone::get(&self.timezone).is_err() {
+        if TimeZone::get(&self.timezone).is_err() {
             return Err(("/window/timezone", "use an IANA zone such as Asia/Kolkata"));
         }
         if self.days.is_empty() {
@@ -89,11 +96,58 @@ impl Window {
         self.days.contains(&Day::of(local.weekday())) && (start..end).contains(&minute)
     }
 
-    /// The next instant after `now` at which `is_open` changes, looking at most
-    /// nine days ahead.
+    /// The next instant after `now` at which `is_open` changes, looking nine days
+    /// ahead: `None` when the window never closes, or cannot be evaluated.
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        let _ = now;
-        None
+        let zone = TimeZone::get(&self.timezone).ok()?;
+        let open = self.is_open(now);
+        let mut days = zone.to_datetime(now).date().yesterday().ok()?;
+        let mut edges: Vec<Timestamp> = Vec::with_capacity(4 * DAYS_AHEAD);
+        for _ in 0..DAYS_AHEAD + 2 {
+            for minute in [minutes(&self.start)?, minutes(&self.end)?] {
+                edges.extend(instants(&zone, days, minute)?);
+            }
+            days = days.tomorrow().ok()?;
+        }
+        let last = edges.iter().copied().max()?;
+        // Where the zone's offset changes the wall clock jumps, into or out of the
+        // window.
+        edges.extend(
+            zone.following(now).map(|change| change.timestamp()).take_while(|at| *at <= last),
+        );
+        edges.sort_unstable();
+        edges.into_iter().filter(|at| *at > now).find(|at| self.is_open(*at) != open)
+    }
+
+    /// `at` itself when the window is open then, else the instant it opens next.
+    pub fn open_from(&self, at: Timestamp) -> Option<Timestamp> {
+        if self.is_open(at) { Some(at) } else { self.next_change(at) }
+    }
+
+    /// The end of a single-day campaign's day: where the window ends on the calendar
+    /// day of the first window open at or after `start`.
+    pub fn day_end(&self, start: Timestamp) -> Option<Timestamp> {
+        let zone = TimeZone::get(&self.timezone).ok()?;
+        let day = zone.to_datetime(self.open_from(start)?).date();
+        instants(&zone, day, minutes(&self.end)?)?.into_iter().max()
+    }
+}
+
+/// The instants at which the wall clock shows `minute` of `day`: two where the clock
+/// is set back over it, the moment of the jump where it is set forward over it.
+fn instants(zone: &TimeZone, day: Date, minute: i16) -> Option<Vec<Timestamp>> {
+    // 24:00 is the first moment of the next day.
+    let day = if minute == 1_440 { day.tomorrow().ok()? } else { day };
+    let minute = minute % 1_440;
+    let wall = day.at((minute / 60) as i8, (minute % 60) as i8, 0, 0);
+    let at = |offset: Offset| offset.to_timestamp(wall).ok();
+    match zone.to_ambiguous_timestamp(wall).offset() {
+        AmbiguousOffset::Unambiguous { offset } => Some(vec![at(offset)?]),
+        AmbiguousOffset::Fold { before, after } => Some(vec![at(before)?, at(after)?]),
+        // Read with the offset after the jump, a wall time in the gap lies before it.
+        AmbiguousOffset::Gap { after, .. } => {
+            Some(vec![zone.following(at(after)?).next()?.timestamp()])
+        }
     }
 }
 
