@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use campanile_domain::{
     campaign::{CompletionReason, Status},
-    contact::ContactState,
+    contact::{ContactClass, ContactState},
     figures::{PassRow, Sums},
     ids::{AttemptId, BotId, CampaignId, ContactId, ImportId, KeyId, UserId},
     outcome::{HangupBy, Outcome, words},
@@ -85,6 +85,20 @@ impl Campaign {
     /// Contacts in `state`.
     pub fn count(&self, state: ContactState) -> u64 {
         self.counts.iter().find(|(each, _)| *each == state).map_or(0, |(_, count)| *count)
+    }
+
+    /// Contacts in one of the six final states (CT-8).
+    pub fn processed(&self) -> u64 {
+        self.sum(|class| class == ContactClass::Final)
+    }
+
+    /// Contacts, excluded ones not counted (CT-8).
+    pub fn total(&self) -> u64 {
+        self.sum(|class| class != ContactClass::Excluded)
+    }
+
+    fn sum(&self, of: impl Fn(ContactClass) -> bool) -> u64 {
+        self.counts.iter().filter(|(state, _)| of(state.class())).map(|(_, count)| *count).sum()
     }
 }
 
