@@ -1,1 +1,60 @@
-fn main() {}
+//! The chores of the house: `cargo xtask test`, `tidy`, `sim`, `bench`.
+
+mod bench;
+mod install;
+mod sim;
+mod test;
+mod tidy;
+mod tree;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The chores of the house.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Install what is missing, then check and test everything. What `.ci/run` calls.
+    Test(test::Options),
+    /// Check the rules of the house that no compiler holds.
+    Tidy(tidy::Options),
+    /// Run whole campaigns in virtual time, from a seed.
+    Sim(sim::Options),
+    /// Compare with a peer on this machine.
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().chore {
+        Chore::Test(options) => test::run(&options),
+        Chore::Tidy(options) => tidy::run(&options),
+        Chore::Sim(options) => sim::run(&options),
+        Chore::Bench(options) => bench::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}
