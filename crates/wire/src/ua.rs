@@ -1,16 +1,41 @@
 //! The user agent: places calls, and for the simulated carrier takes them.
 //!
 //! It is told what happened (`handle_*`), asked what to send (`poll_transmit`), what to tell
-//! (`poll_event`) and when to wake it (`poll_timeout`). One owner, no locks.
+//! (`poll_event`) and when to wake it (`poll_timeout`). One owner, no locks. The two queues are
+//! bounded by being emptied: each call of a method adds a few entries a call at most.
 
+mod account;
+mod agenda;
+mod call;
+mod callee;
+mod caller;
+mod compose;
 mod config;
+mod dialog;
 mod event;
 mod ladder;
+mod placing;
 mod slab;
+mod taking;
 
-use std::net::SocketAddr;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+};
 
-use crate::time::Time;
+use self::{
+    agenda::{Agenda, Timer},
+    call::{COOKIE, Call, Came, Common, Shared, Side, is_known},
+    compose::{ALLOW, Reply, SDP},
+    placing::Caller,
+    slab::Slab,
+    taking::Callee,
+};
+use crate::{
+    message::{self, Fault, Name, NameAddr, Start, Uri, Via},
+    time::Time,
+    tokens::Tokens,
+};
 pub use config::{Auth, Invite, Refused, Timers, UaConfig};
 pub use event::{EndCause, Ended, Event, IncomingInvite, Transmit};
 pub use ladder::{Flow, Message};
@@ -18,83 +43,362 @@ pub use slab::CallKey;
 
 /// A SIP user agent over UDP (RFC 3261).
 pub struct UserAgent {
-    config: UaConfig,
+    calls: Slab<Call>,
+    /// INVITEs that came, by transaction; for their repetitions and CANCELs.
+    transactions: BTreeMap<Box<str>, CallKey>,
+    shared: Shared,
 }
 
 impl UserAgent {
     /// A user agent without calls. `seed` makes its branches and tags; keep it secret, and take a
     /// new one for each process, or a restarted process repeats the branches of the one before.
-    pub fn new(config: UaConfig, seed: [u8; 32]) -> Self {
-        let _ = seed;
-        Self { config }
+    pub fn new(mut config: UaConfig, seed: [u8; 32]) -> Self {
+        config.user_agent.retain(|c| !c.is_control());
+        Self {
+            calls: Slab::new(),
+            transactions: BTreeMap::new(),
+            shared: Shared {
+                config,
+                tokens: Tokens::new(seed),
+                agenda: Agenda::default(),
+                transmits: VecDeque::new(),
+                events: VecDeque::new(),
+                live: 0,
+                lingering: VecDeque::new(),
+            },
+        }
     }
 
-    /// A datagram came from `from`.
+    /// A datagram came from `from`. What is not SIP is ignored, what is faulty is answered where
+    /// RFC 3261 asks for an answer; nothing in it can make this panic.
     pub fn handle_datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
-        let _ = (now, from, bytes, &self.config);
+        let Ok(message) = message::Message::scan(bytes) else { return };
+        let envelope = match message.check() {
+            Ok(envelope) => envelope,
+            Err(fault) => return self.refuse_faulty(&message, fault, from),
+        };
+        let came = Came { message: &message, envelope: &envelope, from };
+        match message.start {
+            Start::Response { code, .. } => self.response(now, code, came, bytes),
+            Start::Request { method, uri, .. } => self.request(now, method, uri, came, bytes),
+        }
+        self.release_the_oldest();
     }
 
     /// The socket said that nothing reaches `to`: calls that it never answered end as
-    /// [`EndCause::NoReply`].
+    /// [`EndCause::NoReply`], and a BYE to it is not waited for.
     pub fn handle_unreachable(&mut self, now: Time, to: SocketAddr) {
-        let _ = (now, to);
+        let keys: Vec<_> = self.calls.keys().collect();
+        for key in keys {
+            if let Some(Call { common, side: Side::Caller(caller) }) = self.calls.get_mut(key) {
+                caller.unreachable(common, &mut self.shared, now, to);
+            }
+        }
+        self.release_the_oldest();
     }
 
     /// The time that `poll_timeout` asked for has come. Too early does no harm.
     pub fn handle_timeout(&mut self, now: Time) {
-        let _ = now;
+        while let Some((key, timer)) = self.due(now) {
+            let Some(call) = self.calls.get_mut(key) else { continue };
+            call.common.stop(&mut self.shared, timer);
+            if timer == Timer::Release {
+                self.release(key);
+                continue;
+            }
+            let Call { common, side } = call;
+            match side {
+                Side::Caller(caller) => caller.wake(common, &mut self.shared, now, timer),
+                Side::Callee(callee) => callee.wake(common, &mut self.shared, now, timer),
+            }
+        }
+        self.release_the_oldest();
     }
 
-    /// Places a call.
+    /// Places a call. The INVITE is the first of the datagrams that follow.
     pub fn invite(&mut self, now: Time, invite: Invite) -> Result<CallKey, Refused> {
-        let _ = (now, invite);
-        Err(Refused::Full)
+        if self.shared.live >= self.shared.config.max_calls {
+            return Err(Refused::Full);
+        }
+        compose::check(&invite)?;
+        self.shared.live += 1;
+        let shared = &mut self.shared;
+        Ok(self.calls.insert_with(|key| {
+            let tag = key.token(shared.tokens.next());
+            let mut common = Common::new(key, &invite.call_id, tag, now);
+            let caller = Caller::start(&mut common, shared, now, invite);
+            Call { common, side: Side::Caller(Box::new(caller)) }
+        }))
     }
 
     /// Takes an unanswered call back: CANCEL, as soon as a provisional allows it (RFC 3261 9.1).
     /// Without effect on an answered or ended call.
     pub fn cancel(&mut self, now: Time, call: CallKey) {
-        let _ = (now, call);
+        if let Some(Call { common, side: Side::Caller(caller) }) = self.calls.get_mut(call) {
+            caller.input(common, &mut self.shared, now, caller::Input::Cancel, None);
+        }
     }
 
     /// Ends a call in whatever state it is: CANCEL, BYE or a refusal, whichever is right.
     pub fn hang_up(&mut self, now: Time, call: CallKey) {
-        let _ = (now, call);
+        let Some(Call { common, side }) = self.calls.get_mut(call) else { return };
+        match side {
+            Side::Caller(caller) => {
+                caller.input(common, &mut self.shared, now, caller::Input::HangUp, None);
+            }
+            Side::Callee(callee) => {
+                callee.input(common, &mut self.shared, now, callee::Input::HangUp, None);
+            }
+        }
     }
 
-    /// Called side: answers 180 or 183, perhaps with early media.
+    /// Called side: answers 180 or 183, perhaps with early media. Without effect once the call
+    /// has its final answer.
     pub fn ring(&mut self, now: Time, call: CallKey, code: u16, sdp: Option<Vec<u8>>) {
-        let _ = (now, call, code, sdp);
+        if let Some(Call { common, side: Side::Callee(callee) }) = self.calls.get_mut(call) {
+            callee.ring(common, &mut self.shared, now, code, sdp.as_deref());
+        }
     }
 
-    /// Called side: answers 200.
+    /// Called side: answers 200. Without effect once the call has its final answer.
     pub fn answer(&mut self, now: Time, call: CallKey, sdp: Vec<u8>) {
-        let _ = (now, call, sdp);
+        if let Some(Call { common, side: Side::Callee(callee) }) = self.calls.get_mut(call) {
+            callee.answer(common, &mut self.shared, now, sdp);
+        }
     }
 
-    /// Called side: refuses with a final code of 300 or more, with further headers.
+    /// Called side: refuses with a final code of 300 or more, with further headers. Without
+    /// effect once the call has its final answer.
     pub fn reject(&mut self, now: Time, call: CallKey, code: u16, headers: &[(&str, String)]) {
-        let _ = (now, call, code, headers);
+        if let Some(Call { common, side: Side::Callee(callee) }) = self.calls.get_mut(call) {
+            let headers: Vec<_> =
+                headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            callee.reject(common, &mut self.shared, now, code, &headers);
+        }
     }
 
     /// The next datagram to send; empty the queue after every call of the other methods.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        None
+        self.shared.transmits.pop_front()
     }
 
     /// The next thing that happened; empty the queue after every call of the other methods.
     pub fn poll_event(&mut self) -> Option<(CallKey, Event)> {
-        None
+        self.shared.events.pop_front()
     }
 
     /// When to call `handle_timeout`, at the latest; `None` while nothing is under way.
     pub fn poll_timeout(&mut self) -> Option<Time> {
-        None
+        self.next_timer().map(|(at, _, _)| at)
     }
 
     /// The last messages of a call, oldest first, until it is [`Event::Released`].
     pub fn ladder(&self, call: CallKey) -> Vec<Message> {
-        let _ = call;
-        Vec::new()
+        self.calls.get(call).map(|call| call.common.ring().messages()).unwrap_or_default()
+    }
+
+    /// As [`UserAgent::ladder`], and forgets them: an ended call lingers for 32 s, its messages
+    /// need not.
+    pub fn take_ladder(&mut self, call: CallKey) -> Vec<Message> {
+        let Some(call) = self.calls.get_mut(call) else { return Vec::new() };
+        let messages = call.common.ring().messages();
+        call.common.ring_mut().clear();
+        messages
+    }
+
+    /// Called side: how often the INVITE of a call came again, until it is released.
+    pub fn invite_repeats(&self, call: CallKey) -> u32 {
+        match self.calls.get(call) {
+            Some(Call { side: Side::Callee(callee), .. }) => callee.repeats,
+            _ => 0,
+        }
+    }
+
+    /// Calls that have not ended.
+    pub fn live_calls(&self) -> usize {
+        self.shared.live
+    }
+
+    /// Calls that are kept, those included that only answer stragglers.
+    pub fn kept_calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    fn response(&mut self, now: Time, code: u16, came: Came<'_>, bytes: &[u8]) {
+        // Our branch names the call; its random part, the tag and the Call-ID prove that the
+        // answer is meant for it. Its source proves nothing: carriers answer from other ports.
+        let branch = came.envelope.via.branch.unwrap_or_default();
+        let Some(key) = branch.strip_prefix(COOKIE).and_then(CallKey::of_token) else { return };
+        let Some(Call { common, side }) = self.calls.get_mut(key) else { return };
+        if *common.call_id != *came.envelope.call_id || common.local_tag != came.from_tag() {
+            return;
+        }
+        common.received(&self.shared, now, bytes);
+        match side {
+            Side::Caller(caller) => caller.response(common, &mut self.shared, now, code, came),
+            Side::Callee(callee) => callee.response(common, &mut self.shared, now, code, came),
+        }
+    }
+
+    fn request(&mut self, now: Time, method: &str, uri: &str, came: Came<'_>, bytes: &[u8]) {
+        if let Some(tag) = came.envelope.to_tag {
+            let key = CallKey::of_token(tag);
+            let call = key.and_then(|key| self.calls.get_mut(key)).filter(|call| {
+                call.common.local_tag == tag && *call.common.call_id == *came.envelope.call_id
+            });
+            return match call {
+                Some(call) => call.request(&mut self.shared, now, came, bytes),
+                None => self.refuse(481, came, &[]),
+            };
+        }
+        let transaction = transaction(came);
+        match (method, self.transactions.get(&*transaction).copied()) {
+            ("INVITE", Some(key)) => {
+                if let Some(Call { common, side: Side::Callee(callee) }) = self.calls.get_mut(key) {
+                    common.received(&self.shared, now, bytes);
+                    callee.repeated(common, &mut self.shared, now);
+                }
+            }
+            ("CANCEL", Some(key)) => {
+                if let Some(call) = self.calls.get_mut(key) {
+                    call.request(&mut self.shared, now, came, bytes);
+                }
+            }
+            ("INVITE", None) => self.incoming(now, uri, transaction, came, bytes),
+            ("ACK", _) => {}
+            ("OPTIONS", _) => self.refuse(200, came, &[("Allow", ALLOW), ("Accept", SDP)]),
+            ("BYE" | "CANCEL" | "INFO" | "UPDATE" | "PRACK", _) => self.refuse(481, came, &[]),
+            _ if is_known(method) => self.refuse(405, came, &[("Allow", ALLOW)]),
+            _ => self.refuse(501, came, &[("Allow", ALLOW)]),
+        }
+    }
+
+    fn incoming(
+        &mut self,
+        now: Time,
+        uri: &str,
+        transaction: Box<str>,
+        came: Came<'_>,
+        bytes: &[u8],
+    ) {
+        if !self.shared.config.accept_calls {
+            return self.refuse(480, came, &[]);
+        }
+        if let Some(required) = came.message.get(Name::Require) {
+            let required = String::from_utf8_lossy(required);
+            return self.refuse(420, came, &[("Unsupported", &required)]);
+        }
+        if self.shared.live >= self.shared.config.max_calls {
+            return self.refuse(503, came, &[("Retry-After", "1")]);
+        }
+        self.shared.live += 1;
+        let shared = &mut self.shared;
+        let key = self.calls.insert_with(|key| {
+            let tag = key.token(shared.tokens.next());
+            let mut common = Common::new(key, came.envelope.call_id, tag, now);
+            common.received(shared, now, bytes);
+            let callee = Callee::start(&mut common, shared, now, transaction.clone(), came);
+            Call { common, side: Side::Callee(Box::new(callee)) }
+        });
+        self.transactions.insert(transaction, key);
+        let user_of = |uri: &str| Uri::parse(uri).and_then(|uri| uri.user).unwrap_or("").to_owned();
+        let from = came.message.get(Name::From).and_then(NameAddr::parse);
+        let text =
+            |name| came.message.get(name).map(|value| String::from_utf8_lossy(value).into_owned());
+        let invite = IncomingInvite {
+            from: came.from,
+            caller: from.map(|from| user_of(from.uri)).unwrap_or_default(),
+            callee: user_of(uri),
+            request_uri: uri.to_owned(),
+            call_id: came.envelope.call_id.to_owned(),
+            sdp: came.sdp(),
+            authorization: text(Name::Authorization).or_else(|| text(Name::ProxyAuthorization)),
+        };
+        self.shared.events.push_back((key, Event::Incoming(invite)));
+    }
+
+    /// Answers a request of which nothing is kept. An ACK is never answered.
+    fn refuse(&mut self, code: u16, came: Came<'_>, headers: &[(&str, &str)]) {
+        if came.envelope.method == "ACK" {
+            return;
+        }
+        let branch = came.envelope.via.branch.unwrap_or_default();
+        let parts = [b"stateless", branch.as_bytes(), came.envelope.call_id.as_bytes()];
+        let tag = format!("{:016x}", self.shared.tokens.of(&parts));
+        let reply = came.reply();
+        let bytes = reply.answer(code, Some(&tag), headers, None);
+        self.shared.transmits.push_back(Transmit { to: reply.to_addr, bytes });
+    }
+
+    /// A faulty request is told so when it has a way back; a faulty answer is dropped.
+    fn refuse_faulty(&mut self, message: &message::Message<'_>, fault: Fault, from: SocketAddr) {
+        let Start::Request { method, .. } = message.start else { return };
+        let Some(via) = message.list(Name::Via).next().and_then(Via::parse) else { return };
+        if method == "ACK" {
+            return;
+        }
+        let tag = format!("{:016x}", self.shared.tokens.of(&[b"faulty"]));
+        let reply = Reply::of(message, &via, from);
+        let bytes = reply.answer(fault.code(), Some(&tag), &[("Warning", &warning(fault))], None);
+        self.shared.transmits.push_back(Transmit { to: reply.to_addr, bytes });
+    }
+
+    fn next_timer(&mut self) -> Option<(Time, CallKey, Timer)> {
+        let calls = &self.calls;
+        self.shared
+            .agenda
+            .next(|key, timer, at| calls.get(key).is_some_and(|call| call.common.wants(timer, at)))
+    }
+
+    fn due(&mut self, now: Time) -> Option<(CallKey, Timer)> {
+        self.next_timer().filter(|(at, _, _)| *at <= now).map(|(_, key, timer)| (key, timer))
+    }
+
+    fn release(&mut self, key: CallKey) {
+        let Some(mut call) = self.calls.remove(key) else { return };
+        call.common.stop_all(&mut self.shared);
+        if let Side::Callee(callee) = &call.side {
+            self.transactions.remove(&callee.transaction);
+        }
+        self.shared.events.push_back((key, Event::Released));
+        while self.shared.lingering.front().is_some_and(|key| self.calls.get(*key).is_none()) {
+            self.shared.lingering.pop_front();
+        }
+    }
+
+    fn release_the_oldest(&mut self) {
+        while self.shared.lingering.len() > self.shared.config.max_lingering {
+            match self.shared.lingering.pop_front() {
+                Some(key) => self.release(key),
+                None => return,
+            }
+        }
     }
 }
+
+impl Call {
+    fn request(&mut self, shared: &mut Shared, now: Time, came: Came<'_>, bytes: &[u8]) {
+        let Self { common, side } = self;
+        common.received(shared, now, bytes);
+        match side {
+            Side::Caller(caller) => caller.request(common, shared, now, came),
+            Side::Callee(callee) => callee.request(common, shared, now, came),
+        }
+    }
+}
+
+/// What an INVITE, its repetitions and its CANCEL have in common (RFC 3261 17.2.3), for branches
+/// of before RFC 3261 too.
+fn transaction(came: Came<'_>) -> Box<str> {
+    let Via { host, port, branch, .. } = came.envelope.via;
+    let (call_id, cseq) = (came.envelope.call_id, came.envelope.cseq);
+    let branch = branch.unwrap_or_default();
+    format!("{branch} {host}:{} {call_id} {cseq} {}", port.unwrap_or(5060), came.from_tag()).into()
+}
+
+fn warning(fault: Fault) -> String {
+    format!("399 campanile \"{fault}\"")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+//! Header names and the grammar that their values share.
+
+/// A header that means something to us. Compact forms and any case are the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Name {
+    /// `Via`, `v`
+    Via,
+    /// `From`, `f`
+    From,
+    /// `To`, `t`
+    To,
+    /// `Call-ID`, `i`
+    CallId,
+    /// `CSeq`
+    CSeq,
+    /// `Contact`, `m`
+    Contact,
+    /// `Record-Route`
+    RecordRoute,
+    /// `Content-Length`, `l`
+    ContentLength,
+    /// `Content-Type`, `c`
+    ContentType,
+    /// `Retry-After`
+    RetryAfter,
+    /// `WWW-Authenticate`
+    WwwAuthenticate,
+    /// `Proxy-Authenticate`
+    ProxyAuthenticate,
+    /// `Authorization`
+    Authorization,
+    /// `Proxy-Authorization`
+    ProxyAuthorization,
+    /// `Require`
+    Require,
+    /// Any other.
+    Other,
+}
+
+/// Long and compact forms (RFC 3261 7.3.3).
+const NAMES: [(&[u8], Name); 21] = [
+    (b"via", Name::Via),
+    (b"v", Name::Via),
+    (b"from", Name::From),
+    (b"f", Name::From),
+    (b"to", Name::To),
+    (b"t", Name::To),
+    (b"call-id", Name::CallId),
+    (b"i", Name::CallId),
+    (b"cseq", Name::CSeq),
+    (b"contact", Name::Contact),
+    (b"m", Name::Contact),
+    (b"record-route", Name::RecordRoute),
+    (b"content-length", Name::ContentLength),
+    (b"l", Name::ContentLength),
+    (b"content-type", Name::ContentType),
+    (b"c", Name::ContentType),
+    (b"retry-after", Name::RetryAfter),
+    (b"www-authenticate", Name::WwwAuthenticate),
+    (b"proxy-authenticate", Name::ProxyAuthenticate),
+    (b"authorization", Name::Authorization),
+    (b"proxy-authorization", Name::ProxyAuthorization),
+];
+
+impl Name {
+    pub(crate) fn of(name: &[u8]) -> Self {
+        if name.eq_ignore_ascii_case(b"require") {
+            return Self::Require;
+        }
+        NAMES
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map_or(Self::Other, |(_, name)| *name)
+    }
+}
+
+/// `"Display" <uri>;params` or `uri;params` (RFC 3261 20.10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NameAddr<'m> {
+    /// The URI, with its own parameters when it stood in angle brackets.
+    pub uri: &'m str,
+    /// What follows it, from the first `;` on.
+    params: &'m [u8],
+}
+
+impl<'m> NameAddr<'m> {
+    /// Takes From, To, Contact or one entry of a route apart. The display name may be any bytes.
+    pub fn parse(value: &'m [u8]) -> Option<Self> {
+        let mut quoted = Quoted::default();
+        let mut open = None;
+        for (index, byte) in value.iter().enumerate() {
+            if quoted.takes(*byte) {
+                continue;
+            }
+            match (byte, open) {
+                (b'<', None) => open = Some(index + 1),
+                (b'>', Some(open)) => {
+                    let uri = str::from_utf8(&value[open..index]).ok()?.trim();
+                    return Some(Self { uri, params: &value[index + 1..] });
+                }
+                _ => {}
+            }
+        }
+        if open.is_some() || quoted.open() {
+            return None;
+        }
+        // Without brackets a parameter belongs to the header, not to the URI.
+        let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
+        let uri = str::from_utf8(&value[..end]).ok()?.trim();
+        (!uri.is_empty()).then_some(Self { uri, params: &value[end..] })
+    }
+
+    /// The `tag` parameter; an error when it is there twice or is not a token.
+    pub(super) fn tag(&self) -> Result<Option<&'m str>, ()> {
+        let mut tags = params(self.params).filter(|(name, _)| name.eq_ignore_ascii_case(b"tag"));
+        let Some((_, tag)) = tags.next() else { return Ok(None) };
+        let tag = tag.and_then(|tag| str::from_utf8(tag).ok()).filter(|tag| is_token(tag));
+        if tags.next().is_some() { Err(()) } else { tag.map(Some).ok_or(()) }
+    }
+}
+
+/// The value of a `;name=value` parameter; empty when it is there without a value.
+pub fn param<'m>(value: &'m [u8], name: &str) -> Option<&'m [u8]> {
+    params(value)
+        .find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()))
+        .map(|(_, value)| value.unwrap_or_default())
+}
+
+/// Splits a list at the commas that are neither in quotes nor in angle brackets.
+pub fn split_list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    split(value, b',').map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty())
+}
+
+/// A decimal number, digits only; `None` when it is none or does not fit.
+pub(crate) fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// A token of RFC 3261 25.1: what methods and tags are made of.
+pub(crate) fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte))
+}
+
+pub(crate) fn params(value: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+    split(value, b';').skip(1).map(|param| match param.iter().position(|byte| *byte == b'=') {
+        Some(equals) => (param[..equals].trim_ascii(), Some(param[equals + 1..].trim_ascii())),
+        None => (param.trim_ascii(), None),
+    })
+}
+
+pub(crate) fn split(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let mut quoted = Quoted::default();
+    let mut bracketed = false;
+    value.split(move |byte| {
+        if quoted.takes(*byte) {
+            return false;
+        }
+        match byte {
+            b'<' => bracketed = true,
+            b'>' => bracketed = false,
+            _ => {}
+        }
+        *byte == separator && !bracketed
+    })
+}
+
+/// Follows a quoted string with its escapes.
+#[derive(Default)]
+struct Quoted {
+    inside: bool,
+    escaped: bool,
+}
+
+impl Quoted {
+    /// Whether the byte belongs to a quoted string, its quotes included.
+    fn takes(&mut self, byte: u8) -> bool {
+        if self.escaped {
+            self.escaped = false;
+            return true;
+        }
+        match byte {
+            b'"' => {
+                self.inside = !self.inside;
+                true
+            }
+            b'\\' if self.inside => {
+                self.escaped = true;
+                true
+            }
+            _ => self.inside,
+        }
+    }
+
+    fn open(&self) -> bool {
+        self.inside
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_known_in_any_case_and_in_compact_form() {
+        for (written, name) in [
+            ("VIA", Name::Via),
+            ("v", Name::Via),
+            ("cALL-iD", Name::CallId),
+            ("I", Name::CallId),
+            ("l", Name::ContentLength),
+            ("require", Name::Require),
+            ("X-Via", Name::Other),
+            ("", Name::Other),
+        ] {
+            assert_eq!(Name::of(written.as_bytes()), name, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_party_is_found_behind_any_display_name() {
+        for (value, uri, tag) in [
+            ("sip:a@b;tag=1", "sip:a@b", Ok(Some("1"))),
+            ("<sip:a@b;user=phone>;x=1;TAG=2", "sip:a@b;user=phone", Ok(Some("2"))),
+            ("\"A <b>; \\\" ,\" < sip:a@b > ; tag=3", "sip:a@b", Ok(Some("3"))),
+            ("<sip:a@b>", "sip:a@b", Ok(None)),
+            ("<sip:a@b>;tag", "sip:a@b", Err(())),
+            ("<sip:a@b>;tag=1;tag=2", "sip:a@b", Err(())),
+            ("<sip:a@b>;tag=a b", "sip:a@b", Err(())),
+        ] {
+            let party = NameAddr::parse(value.as_bytes()).unwrap();
+            assert_eq!((party.uri, party.tag()), (uri, tag), "{value}");
+        }
+        let latin_1 = NameAddr::parse(b"Jos\xE9 <sip:a@b>;tag=4").unwrap();
+        assert_eq!(latin_1.tag(), Ok(Some("4")), "Latin-1 does not lose the tag");
+        for broken in ["", "\"open <sip:a@b>", "<sip:a@b", "   "] {
+            assert_eq!(NameAddr::parse(broken.as_bytes()), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn lists_split_only_at_their_own_commas() {
+        let entries: Vec<_> = split_list(b"<sip:a;x=1,2>, \"b, c\" <sip:b> ,, sip:c").collect();
+        assert_eq!(entries, [&b"<sip:a;x=1,2>"[..], b"\"b, c\" <sip:b>", b"sip:c"]);
+    }
+}

@@ -1,0 +1,240 @@
+//! The calling side of a call as a table: every state, every input, what to do.
+
+use super::event::EndCause;
+
+/// Where a call that we placed stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// INVITE sent, nothing came back.
+    Calling,
+    /// To be cancelled, but CANCEL must wait for a provisional (RFC 3261 9.1).
+    CancelWait,
+    /// A provisional came.
+    Proceeding,
+    /// CANCEL sent; the INVITE still wants its final answer.
+    Cancelling,
+    /// Answered and acknowledged.
+    Talking,
+    /// BYE sent.
+    Hanging,
+    /// The answer crossed our CANCEL; BYE sent.
+    HangingCrossed,
+    /// Ended without a final answer, which may still come.
+    Gone,
+    /// Ended; only stragglers are answered.
+    Over,
+}
+
+/// What can happen to it. Repeated answers, and answers of further forks, are dealt with before
+/// the table, since they are the same in every state (RFC 3261 13.2.2.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Input {
+    /// 1xx.
+    Provisional,
+    /// 401 or 407 that we can answer.
+    Challenge,
+    /// The first 2xx.
+    Success,
+    /// 300 to 699.
+    Failure,
+    /// The owner wants an unanswered call back.
+    Cancel,
+    /// The owner wants it over.
+    HangUp,
+    /// Timer B, or the network says that nobody is there.
+    NoReply,
+    /// 64*T1 since CANCEL.
+    CancelTimeout,
+    /// BYE came.
+    Bye,
+    /// Our BYE was answered, or Timer F.
+    ByeDone,
+}
+
+/// What to do about it, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Tell the owner of the provisional.
+    ReportProvisional,
+    /// ACK to a refusal, within the transaction (RFC 3261 17.1.1.3).
+    AckFailure,
+    /// INVITE again, with credentials.
+    Repeat,
+    /// ACK to the answer, a request of its own (RFC 3261 13.2.2.4).
+    AckSuccess,
+    /// Tell the owner of the answer; or, when BYE overtook it, end at once.
+    ReportAnswer,
+    /// CANCEL, unless it was sent.
+    SendCancel,
+    /// BYE.
+    SendBye,
+    /// 200 to BYE, or 481 when there is no such dialog.
+    AnswerBye,
+    /// 200 to a BYE that overtook the answer; remembered until the answer comes.
+    AnswerEarlyBye,
+    /// The call is over for its owner.
+    End(EndCause),
+}
+
+impl Phase {
+    /// Where `input` leads and what it asks for.
+    pub(super) fn after(self, input: Input) -> (Self, &'static [Action]) {
+        use Action::*;
+        use EndCause::*;
+        match (self, input) {
+            (Self::Calling | Self::Proceeding, Input::Provisional) => {
+                (Self::Proceeding, &[ReportProvisional])
+            }
+            (Self::Calling | Self::Proceeding, Input::Challenge) => {
+                (Self::Calling, &[AckFailure, Repeat])
+            }
+            (Self::Calling | Self::Proceeding, Input::Success) => {
+                (Self::Talking, &[AckSuccess, ReportAnswer])
+            }
+            (Self::Calling | Self::Proceeding, Input::Failure) => {
+                (Self::Over, &[AckFailure, End(Refused)])
+            }
+            (Self::Calling, Input::Cancel | Input::HangUp) => (Self::CancelWait, &[]),
+            (Self::Calling, Input::NoReply) => (Self::Gone, &[End(NoReply)]),
+            (Self::Proceeding, Input::Cancel | Input::HangUp) => (Self::Cancelling, &[SendCancel]),
+            (Self::Calling | Self::Proceeding, Input::Bye) => (self, &[AnswerEarlyBye]),
+
+            (Self::CancelWait, Input::Provisional) => (Self::Cancelling, &[SendCancel]),
+            // No CANCEL left yet: this is what the carrier itself had to say.
+            (Self::CancelWait, Input::Failure) => (Self::Over, &[AckFailure, End(Refused)]),
+            (Self::CancelWait, Input::NoReply) => (Self::Gone, &[End(NoReply)]),
+
+            (Self::Cancelling, Input::Failure) => (Self::Over, &[AckFailure, End(Cancelled)]),
+            (Self::Cancelling, Input::CancelTimeout) => (Self::Gone, &[End(Cancelled)]),
+            (Self::CancelWait | Self::Cancelling, Input::Challenge) => {
+                (Self::Over, &[AckFailure, End(Cancelled)])
+            }
+            (Self::CancelWait | Self::Cancelling, Input::Success) => {
+                (Self::HangingCrossed, &[AckSuccess, SendBye])
+            }
+            (Self::CancelWait | Self::Cancelling, Input::Bye) => (self, &[AnswerEarlyBye]),
+
+            (Self::Talking, Input::HangUp) => (Self::Hanging, &[SendBye]),
+            (Self::Talking, Input::Bye) => (Self::Over, &[AnswerBye, End(ByeReceived)]),
+
+            // Both hung up: ours left first as far as we know, and needs no answer any more.
+            (Self::Hanging, Input::Bye) => (Self::Over, &[AnswerBye, End(ByeSent)]),
+            (Self::Hanging, Input::ByeDone) => (Self::Over, &[End(ByeSent)]),
+            (Self::HangingCrossed, Input::Bye) => {
+                (Self::Over, &[AnswerBye, End(AnsweredWhileCancelling)])
+            }
+            (Self::HangingCrossed, Input::ByeDone) => (Self::Over, &[End(AnsweredWhileCancelling)]),
+
+            // Too late for us, but a phone may ring or a person may have answered.
+            (Self::Gone, Input::Provisional) => (Self::Gone, &[SendCancel]),
+            (Self::Gone | Self::Over, Input::Success) => (Self::Over, &[AckSuccess, SendBye]),
+            (Self::Gone, Input::Failure | Input::Challenge) => (Self::Over, &[AckFailure]),
+            (Self::Gone | Self::Over, Input::Bye) => (self, &[AnswerBye]),
+
+            (
+                Self::Calling | Self::Proceeding | Self::CancelWait | Self::Cancelling,
+                Input::Cancel
+                | Input::HangUp
+                | Input::Provisional
+                | Input::NoReply
+                | Input::CancelTimeout
+                | Input::ByeDone,
+            )
+            | (
+                Self::Talking,
+                Input::Provisional
+                | Input::Challenge
+                | Input::Success
+                | Input::Failure
+                | Input::Cancel
+                | Input::NoReply
+                | Input::CancelTimeout
+                | Input::ByeDone,
+            )
+            | (
+                Self::Hanging | Self::HangingCrossed,
+                Input::Provisional
+                | Input::Challenge
+                | Input::Success
+                | Input::Failure
+                | Input::Cancel
+                | Input::HangUp
+                | Input::NoReply
+                | Input::CancelTimeout,
+            )
+            | (
+                Self::Gone,
+                Input::Cancel
+                | Input::HangUp
+                | Input::NoReply
+                | Input::CancelTimeout
+                | Input::ByeDone,
+            )
+            | (
+                Self::Over,
+                Input::Provisional
+                | Input::Challenge
+                | Input::Failure
+                | Input::Cancel
+                | Input::HangUp
+                | Input::NoReply
+                | Input::CancelTimeout
+                | Input::ByeDone,
+            ) => (self, &[]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_table() {
+        use Phase::*;
+        let phases = [
+            Calling,
+            CancelWait,
+            Proceeding,
+            Cancelling,
+            Talking,
+            Hanging,
+            HangingCrossed,
+            Gone,
+            Over,
+        ];
+        let inputs = [
+            Input::Provisional,
+            Input::Challenge,
+            Input::Success,
+            Input::Failure,
+            Input::Cancel,
+            Input::HangUp,
+            Input::NoReply,
+            Input::CancelTimeout,
+            Input::Bye,
+            Input::ByeDone,
+        ];
+        let mut table = String::new();
+        for phase in phases {
+            for input in inputs {
+                let (next, actions) = phase.after(input);
+                if (next, actions.len()) != (phase, 0) {
+                    table += &format!("{phase:?} + {input:?} -> {next:?} {actions:?}\n");
+                }
+            }
+        }
+        insta::assert_snapshot!(table);
+    }
+
+    #[test]
+    fn nothing_ends_a_call_twice() {
+        for phase in [Phase::Gone, Phase::Over] {
+            for input in [Input::Success, Input::Failure, Input::NoReply, Input::Bye] {
+                let (next, actions) = phase.after(input);
+                assert!(matches!(next, Phase::Gone | Phase::Over));
+                assert!(!actions.iter().any(|action| matches!(action, Action::End(_))));
+            }
+        }
+    }
+}
