@@ -283,6 +283,17 @@ mod tests {
         let reply = Reply::of(&message, &envelope.via, "203.0.113.9:4000".parse().unwrap());
         assert_eq!(reply.to_addr, "203.0.113.9:4000".parse().unwrap());
         let answer = reply.answer(200, Some("t"), &[("Allow", ALLOW)], None);
-        insta::assert_snapshot!(String::from_utf8_lossy(&answer).replace("\r\n", "\n"), @"");
+        insta::assert_snapshot!(String::from_utf8_lossy(&answer).replace("\r\n", "\n"), @r"
+        SIP/2.0 200 OK
+        Via: SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bK1;rport=4000;received=203.0.113.9
+        Via: SIP/2.0/UDP far
+        Via: SIP/2.0/UDP farther
+        From: Jos� <sip:c@d>;tag=1
+        Call-ID: x
+        CSeq: 1 OPTIONS
+        To: <sip:a@b>;tag=t
+        Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE
+        Content-Length: 0
+        ");
     }
 }
