@@ -1,6 +1,8 @@
 //! One dial of one contact: what is written before the INVITE, and the report
 //! that ends it.
 
+mod state;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +12,8 @@ use crate::{
     phone::PhoneNumber,
     result::ConversationResult,
 };
+
+pub use state::{AttemptEvent, AttemptState, UnexpectedEvent};
 
 /// A claim of a contact. Consumes nothing; given back or turned into an
 /// attempt.

@@ -6,14 +6,17 @@
 
 pub mod attempt;
 pub mod bot;
+pub mod breaker;
 pub mod campaign;
 pub mod carrier;
 pub mod contact;
 pub mod field;
 pub mod figures;
 pub mod ids;
+pub mod limits;
 pub mod live;
 pub mod outcome;
+pub mod pacing;
 pub mod passes;
 pub mod phone;
 pub mod result;

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::carrier::NumberFormat;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A number in E.164 form: `+` and 7 to 15 digits. `Debug` masks it, because log
@@ -44,6 +45,17 @@ impl PhoneNumber {
     /// From the digits after the `+`, as kept by the store.
     pub fn from_digits(digits: u64) -> Option<Self> {
         (1_000_000..=999_999_999_999_999).contains(&digits).then_some(Self(digits))
+    }
+
+    /// The number as a carrier wants it in a Request-URI or From, after its prefix
+    ///
+    pub fn format_for(self, format: NumberFormat, prefix: Option<&str>) -> String {
+        let prefix = prefix.unwrap_or_default();
+        match format {
+            NumberFormat::E164Plus => format!("{prefix}+{}", self.0),
+            NumberFormat::E164 => format!("{prefix}{}", self.0),
+            NumberFormat::National => format!("{prefix}{}", self.0),
+        }
     }
 
     /// The digits after the `+`.
