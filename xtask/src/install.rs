@@ -2,8 +2,9 @@
 
 use std::{
     env,
+    ffi::OsString,
     io::{self, IsTerminal},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -27,13 +28,6 @@ pub(crate) const TOOLS: &[Tool] = &[
     Tool { program: "chromedriver", package: "chromium-driver", purpose: "the browser test" },
 ];
 
-/// Whether `program` can be started by name.
-pub(crate) fn is_installed(program: &str) -> bool {
-    env::var_os("PATH").is_some_and(|path| {
-        env::split_paths(&path).any(|folder| is_executable(&folder.join(program)))
-    })
-}
-
 /// Whether `cargo NAME` works. Asked of cargo, which also looks into its own folder.
 pub(crate) fn has_cargo_command(name: &str) -> bool {
     let asked = crate::tree::cargo()
@@ -47,31 +41,7 @@ pub(crate) fn has_cargo_command(name: &str) -> bool {
 
 /// Installs what is missing, silently when nothing is.
 pub(crate) fn missing_tools() -> Result<()> {
-    let missing: Vec<Tool> =
-        TOOLS.iter().copied().filter(|tool| !is_installed(tool.program)).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    for tool in &missing {
-        println!("{} is missing ({}), package {}", tool.program, tool.purpose, tool.package);
-    }
-    let install = by_hand(&missing);
-    let Some(prefix) = how_to_be_root() else {
-        bail!("install these as root, then run this again:\n  {install}");
-    };
-    ensure!(
-        is_installed("apt-get"),
-        "this is not a Debian machine: install by its own means what `{install}` would"
-    );
-    let packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
-    apt_get(prefix, &["update"]).with_context(|| format!("do by hand: {install}"))?;
-    let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
-    arguments.extend(&packages);
-    apt_get(prefix, &arguments).with_context(|| format!("do by hand: {install}"))?;
-    if let Some(tool) = missing.iter().find(|tool| !is_installed(tool.program)) {
-        bail!("{} was installed, but {} is not on the PATH", tool.package, tool.program);
-    }
-    Ok(())
+    Machine::this().install(TOOLS)
 }
 
 /// `rustfmt` and `clippy` come with the usual toolchain, not with a minimal one.
@@ -85,49 +55,110 @@ pub(crate) fn missing_components() -> Result<()> {
         return Ok(());
     }
     let names = missing.join(" ");
-    ensure!(is_installed("rustup"), "install the components {names} of your Rust toolchain");
+    let has_rustup = Machine::this().has("rustup");
+    ensure!(has_rustup, "install the components {names} of your Rust toolchain");
     let done = Command::new("rustup").args(["component", "add"]).args(&missing).status()?;
     ensure!(done.success(), "rustup component add {names} failed");
     Ok(())
 }
 
-/// The words that make a command run as root: none as root, `sudo` where it
-/// works without asking or may ask at a terminal. `None`: there is no way.
-fn how_to_be_root() -> Option<&'static [&'static str]> {
-    let id = Command::new("id").arg("-u").output().ok()?;
-    if id.stdout.trim_ascii() == b"0" {
-        return Some(&[]);
-    }
-    if !is_installed("sudo") {
-        return None;
-    }
-    let quiet = Command::new("sudo")
-        .args(["-n", "true"])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if quiet {
-        Some(&["sudo", "-n"])
-    } else if io::stdin().is_terminal() {
-        Some(&["sudo"])
-    } else {
-        None
-    }
+/// Where programs are looked for; tests invent one.
+#[derive(Debug)]
+struct Machine {
+    path: OsString,
+    /// Somebody could type a password.
+    is_attended: bool,
 }
 
-fn apt_get(prefix: &[&str], arguments: &[&str]) -> Result<()> {
-    // `env` rather than Command::env: sudo resets the environment.
-    let words: Vec<&str> = prefix
-        .iter()
-        .chain(&["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"])
-        .chain(arguments)
-        .copied()
-        .collect();
-    println!("{}", words.join(" "));
-    let status = Command::new(words[0]).args(&words[1..]).stdin(Stdio::null()).status()?;
-    ensure!(status.success(), "`{}` failed: {status}", words.join(" "));
-    Ok(())
+impl Machine {
+    fn this() -> Self {
+        let path = env::var_os("PATH").unwrap_or_default();
+        Self { path, is_attended: io::stdin().is_terminal() }
+    }
+
+    fn install(&self, tools: &[Tool]) -> Result<()> {
+        let missing: Vec<Tool> =
+            tools.iter().copied().filter(|tool| !self.has(tool.program)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        for tool in &missing {
+            println!("{} is missing ({}), package {}", tool.program, tool.purpose, tool.package);
+        }
+        let by_hand = by_hand(&missing);
+        ensure!(
+            self.has("apt-get"),
+            "this is not a Debian machine: install by its own means what this would\n  {by_hand}"
+        );
+        let Some(prefix) = self.how_to_be_root() else {
+            bail!("install these as root, then run this again\n  {by_hand}");
+        };
+        let mut install = vec!["install", "--yes", "--no-install-recommends"];
+        install.extend(missing.iter().map(|tool| tool.package));
+        for arguments in [&["update"][..], &install] {
+            self.apt_get(prefix, arguments).with_context(|| format!("do by hand: {by_hand}"))?;
+        }
+        match missing.iter().find(|tool| !self.has(tool.program)) {
+            None => Ok(()),
+            Some(Tool { program, package, .. }) => {
+                bail!("{package} was installed, but {program} is not on the PATH")
+            }
+        }
+    }
+
+    /// Whether `program` can be started by name.
+    fn has(&self, program: &str) -> bool {
+        self.find(program).is_some()
+    }
+
+    fn find(&self, program: &str) -> Option<PathBuf> {
+        env::split_paths(&self.path)
+            .map(|folder| folder.join(program))
+            .find(|path| is_executable(path))
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.find(program).unwrap_or_else(|| program.into()));
+        command.env("PATH", &self.path).stdin(Stdio::null());
+        command
+    }
+
+    /// The words that make a command run as root: none as root, `sudo` where it
+    /// works without asking or may ask at a terminal. `None`: there is no way.
+    fn how_to_be_root(&self) -> Option<&'static [&'static str]> {
+        let id = self.command("id").arg("-u").output().ok()?;
+        if id.stdout.trim_ascii() == b"0" {
+            return Some(&[]);
+        }
+        if !self.has("sudo") {
+            return None;
+        }
+        let asked = self.command("sudo").args(["-n", "true"]).stderr(Stdio::null()).status();
+        if asked.is_ok_and(|status| status.success()) {
+            Some(&["sudo", "-n"])
+        } else {
+            self.is_attended.then_some(&["sudo"])
+        }
+    }
+
+    fn apt_get(&self, prefix: &[&str], arguments: &[&str]) -> Result<()> {
+        // `env` rather than Command::env: sudo resets the environment.
+        let words: Vec<&str> = prefix
+            .iter()
+            .chain(&["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"])
+            .chain(arguments)
+            .copied()
+            .collect();
+        println!("{}", words.join(" "));
+        let mut command = self.command(words[0]);
+        if prefix == ["sudo"] {
+            // It asks for the password at the terminal.
+            command.stdin(Stdio::inherit());
+        }
+        let status = command.args(&words[1..]).status()?;
+        ensure!(status.success(), "`{}` failed: {status}", words.join(" "));
+        Ok(())
+    }
 }
 
 fn by_hand(missing: &[Tool]) -> String {
@@ -158,9 +189,98 @@ mod tests {
         );
     }
 
+    /// A folder of invented programs. `apt-get` writes down what it is asked and
+    /// installs `sipp`, `chromium` and `chromedriver`.
+    struct Invented(tempfile::TempDir);
+
+    impl Invented {
+        fn with(programs: &[(&str, &str)]) -> Self {
+            let invented = Self(tempfile::tempdir().unwrap());
+            for (name, script) in programs {
+                invented.add(name, script);
+            }
+            invented
+        }
+
+        /// Written by another process: a program that this one has open for
+        /// writing while a neighbouring test forks cannot be started.
+        fn add(&self, name: &str, script: &str) {
+            let path = self.0.path().join(name);
+            let done = Command::new("sh")
+                .args(["-c", r#"printf '#!/bin/sh\n%s\n' "$1" > "$2" && chmod +x "$2""#, "sh"])
+                .arg(script)
+                .arg(path)
+                .status();
+            assert!(done.unwrap().success());
+        }
+
+        fn machine(&self) -> Machine {
+            Machine { path: self.0.path().into(), is_attended: false }
+        }
+
+        fn log(&self) -> String {
+            std::fs::read_to_string(self.0.path().join("log")).unwrap_or_default()
+        }
+    }
+
+    const APT_GET: &str = r#"here=${0%/*}
+echo "$@ [$DEBIAN_FRONTEND]" >> "$here/log"
+[ "$2" = update ] || for tool in sipp chromium chromedriver; do /bin/cp "$0" "$here/$tool"; done"#;
+    const ENV: &str = r#"exec /usr/bin/env "$@""#;
+
     #[test]
-    fn a_program_that_is_not_there_is_not_found() {
-        assert!(is_installed("sh"));
-        assert!(!is_installed("no-such-program-anywhere"));
+    fn nothing_happens_when_nothing_is_missing() {
+        let there = Invented::with(&[
+            ("sipp", ""),
+            ("chromium", ""),
+            ("chromedriver", ""),
+            ("apt-get", APT_GET),
+        ]);
+        there.machine().install(TOOLS).unwrap();
+        assert_eq!(there.log(), "");
+    }
+
+    #[test]
+    fn root_installs_what_is_missing_after_an_update() {
+        let there = Invented::with(&[
+            ("id", "echo 0"),
+            ("env", ENV),
+            ("chromium", ""),
+            ("apt-get", APT_GET),
+        ]);
+        there.machine().install(TOOLS).unwrap();
+        assert_eq!(
+            there.log(),
+            "-q update [noninteractive]\n\
+             -q install --yes --no-install-recommends sip-tester chromium-driver [noninteractive]\n"
+        );
+    }
+
+    #[test]
+    fn another_user_goes_through_sudo() {
+        let there = Invented::with(&[
+            ("id", "echo 1000"),
+            ("sudo", r#"[ "$1" = -n ] && shift; [ "$1" = true ] || exec "$@""#),
+            ("env", ENV),
+            ("apt-get", APT_GET),
+        ]);
+        there.machine().install(TOOLS).unwrap();
+        assert_eq!(there.log().lines().count(), 2, "{}", there.log());
+    }
+
+    #[test]
+    fn without_a_way_to_install_it_says_exactly_what_to_do() {
+        let line = "apt-get update && apt-get install --yes sip-tester chromium chromium-driver";
+        let plain = ("id", "echo 1000");
+        for programs in [
+            &[plain, ("apt-get", APT_GET)][..],
+            &[plain, ("apt-get", APT_GET), ("sudo", "exit 1")],
+            &[("id", "echo 0")],
+            &[("id", "echo 0"), ("env", ENV), ("apt-get", "exit 100")],
+        ] {
+            let there = Invented::with(programs);
+            let error = format!("{:#}", there.machine().install(TOOLS).unwrap_err());
+            assert!(error.contains(line), "{programs:?}: {error}");
+        }
     }
 }
