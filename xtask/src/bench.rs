@@ -28,6 +28,10 @@ enum Subject {
     Calls(Calls),
 }
 
+/// Calls up at once, for both. Nobody talks, so it is far from being reached; it bounds what a far end that stops
+/// answering would pile up.
+const AT_ONCE: u32 = 2_000;
+
 /// How many calls, how fast, how often.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Calls {

@@ -175,7 +175,7 @@ fn pass_on(from: impl Read, mut to: impl Write, keep: fn(&str) -> bool) -> io::R
 
 /// The lines with which nextest and the built-in runner close.
 fn is_closing(line: &str) -> bool {
-    line.contains("Summary") && line.contains("tests run")
+    line.contains("Summary") && line.contains(" run: ")
         || line.starts_with("test result:")
         || line.contains("test result:") && line.contains("passed;")
 }

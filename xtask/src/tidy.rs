@@ -59,6 +59,7 @@ const RULES: &[Rule] = &[
     rooms::pure_rooms_stay_pure,
     documents::links_lead_somewhere,
     documents::every_reason_is_explained,
+    documents::requirement_ids_exist,
     documents::one_test_command,
 ];
 

@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Calls, Round, http::Api, process::Running, sipp};
+use super::{AT_ONCE, Calls, Round, http::Api, process::Running, sipp};
 use crate::tree;
 
 /// `campanile serve` on a fresh data directory, with one carrier: the answering sipp.
@@ -41,7 +41,7 @@ impl Dialler {
             .arg("--data")
             .arg(data.path())
             .args(["--listen", "127.0.0.1:0", "--sip", "127.0.0.1:0"])
-            .args(["--max-calls", &options.calls.to_string()])
+            .args(["--max-calls", &AT_ONCE.to_string()])
             .env("RUST_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
@@ -56,7 +56,7 @@ impl Dialler {
                 "name": "sipp", "host": target.ip().to_string(), "port": target.port(),
                 "transport": "udp", "auth": null,
                 // The rate is the limit, not the rest: seats and channels never hold a call back.
-                "cps": options.rate, "burst": 10, "channels": options.calls,
+                "cps": options.rate, "burst": 10, "channels": AT_ONCE,
             }),
         )?;
         let number =
@@ -77,7 +77,7 @@ impl Dialler {
             "/campaigns",
             &json!({
                 "name": format!("bench {round}"), "bot_id": self.bot, "number_ids": [self.number],
-                "mode": "continuous", "concurrency": options.calls, "max_attempts": 1,
+                "mode": "continuous", "concurrency": AT_ONCE, "max_attempts": 1,
                 "window": {"start": "00:00", "end": "24:00", "timezone": "Asia/Kolkata"},
             }),
         )?;

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Calls, Round, process::Running};
+use super::{AT_ONCE, Calls, Round, process::Running};
 
 /// `sipp -sn uas` on a port of its own.
 #[derive(Debug)]
@@ -53,8 +53,7 @@ pub(super) fn call(answering: &Answering, options: &Calls) -> Result<Round> {
     command
         .current_dir(folder.path())
         .args(["-m", &options.calls.to_string(), "-r", &options.rate.to_string()])
-        // As many at once as we allow ourselves.
-        .args(["-l", &options.calls.to_string()])
+        .args(["-l", &AT_ONCE.to_string()])
         .args(["-trace_stat", "-fd", "1", "-stf"])
         .arg(&figures)
         .arg(answering.address().to_string());

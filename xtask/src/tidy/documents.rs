@@ -1,10 +1,15 @@
 //! Rules about what is written for people.
 
+use std::collections::BTreeSet;
+
 use campanile_domain::why::ReasonCode;
 
 use super::{Finding, Tree};
 
 const OPERATING: &str = "docs/operating.md";
+const REQUIREMENTS: &str = "docs/requirements.md";
+/// What the ids of requirements begin with.
+const AREAS: &[&str] = &["AM", "API", "BT", "CB", "CL", "CO", "CT", "DI", "EX", "MO", "OP", "R"];
 
 /// Relative links and their anchors lead somewhere.
 pub(super) fn links_lead_somewhere(tree: &Tree, findings: &mut Vec<Finding>) {
@@ -83,6 +88,33 @@ pub(super) fn every_reason_is_explained(tree: &Tree, findings: &mut Vec<Finding>
     }
 }
 
+/// An id such as DI-4 or R-8 in a comment is one of docs/requirements.md.
+pub(super) fn requirement_ids_exist(tree: &Tree, findings: &mut Vec<Finding>) {
+    let list = tree.text(REQUIREMENTS).unwrap_or_default();
+    let known: BTreeSet<&str> = requirement_ids(list).collect();
+    for (path, source) in &tree.sources {
+        if path.starts_with("xtask/") {
+            continue;
+        }
+        for (line, comment) in &source.comments {
+            for id in requirement_ids(comment).filter(|id| !known.contains(id)) {
+                let what = format!("{id} is not in {REQUIREMENTS}");
+                findings.push(Finding::at(path, *line, what));
+            }
+        }
+    }
+}
+
+fn requirement_ids(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-').filter(|word| {
+        word.split_once('-').is_some_and(|(area, number)| {
+            AREAS.contains(&area)
+                && !number.is_empty()
+                && number.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    })
+}
+
 /// `.ci/run` is one line, and it is the README's test command.
 pub(super) fn one_test_command(tree: &Tree, findings: &mut Vec<Finding>) {
     let script = tree.text(".ci/run").unwrap_or_default();
@@ -125,6 +157,17 @@ mod tests {
         assert_eq!(
             found(every_reason_is_explained, &[(OPERATING, &but_one)]),
             ["docs/operating.md: reason-paused is not explained"]
+        );
+    }
+
+    #[test]
+    fn an_id_of_no_requirement_is_found() {
+        let list = (REQUIREMENTS, "| DI-4 | pacing |\n**R-8 After an attempt**");
+        let code =
+            ("crates/web/src/lib.rs", "/// See R-8, DI-4 and RFC-3261.\n// (DI-5)\nfn a() {}");
+        assert_eq!(
+            found(requirement_ids_exist, &[list, code]),
+            ["crates/web/src/lib.rs:2: DI-5 is not in docs/requirements.md"]
         );
     }
 
