@@ -1,16 +1,55 @@
 //! The engine as its owner sees it: started, asked, shut down.
 
-use std::net::SocketAddr;
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::Ordering,
+        mpsc::{SyncSender, sync_channel},
+    },
+    thread::JoinHandle,
+};
 
-use campanile_domain::ids::AttemptId;
+use campanile_domain::{
+    ids::{AttemptId, IdSource},
+    scheduler::Scheduler,
+};
 use campanile_store::{Store, live::LiveHub};
-use campanile_wire::ua::Message;
+use campanile_wire::ua::{UaConfig, UserAgent};
+use jiff::Timestamp;
+use mio::{Waker, net::UdpSocket};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::config::{EngineConfig, EngineError};
+use crate::{
+    clock::Clock,
+    config::{EngineConfig, EngineError, PublicAddress},
+    media::{self, Media, MediaThread},
+    ports::PortPool,
+    route::{RouterParts, ShardHandle, SipLine, local_ip},
+    runner::{LineBroke, Runner, RunnerParts},
+    sip::{self, Gauges, LadderMessage, Shard},
+};
 
-/// A running dialler. Dropping it without [`Engine::shutdown`] cuts its calls short.
+/// Media threads. One carries some thousands of G.711 calls (design/sip.md 8).
+const MEDIA_THREADS: usize = 1;
+/// A burst of a thousand calls must fit while the shard is busy.
+const SOCKET_BUFFER_BYTES: usize = 4 << 20;
+/// Room in a queue for everything that one call can put into it.
+const MESSAGES_A_CALL: usize = 8;
+
+/// A running dialler. Dropping it without [`Engine::shutdown`] ends its calls as a
+/// shutdown without drain does, and nobody waits for that.
 pub struct Engine {
     sip_addr: SocketAddr,
+    max_calls: u32,
+    shard: ShardHandle,
+    gauges: Arc<Gauges>,
+    faults: watch::Receiver<Option<Fault>>,
+    shutdown: watch::Sender<bool>,
+    runner: tokio::task::JoinHandle<()>,
+    threads: Threads,
 }
 
 /// How much of the machine is in use, for `/metrics`.
@@ -51,8 +90,85 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         config.check()?;
         config.raise_file_limit()?;
-        let _ = (store, live);
-        Ok(Self { sip_addr: config.sip })
+        let socket = sip_socket(config.sip)
+            .map_err(|source| EngineError::Sip { address: config.sip, source })?;
+        let sip_addr = socket.local_addr()?;
+        // First the ear, then the look: no change falls between them.
+        let changes = store.changes();
+        let setup = store.dialler_setup().await?;
+
+        let clock = Clock::start();
+        let room = MESSAGES_A_CALL * config.max_calls as usize + 64;
+        let gauges = Arc::new(Gauges::default());
+        let watch_over = Watch::new();
+        let (events, events_out) = mpsc::channel(room);
+        let (commands, commands_out) = mpsc::channel(room);
+        let (media_events, media_events_out) = sync_channel(room);
+        let (poll, waker) = Shard::poll()?;
+        let mut threads = Threads::default();
+        let mut media = Vec::new();
+        for _ in 0..MEDIA_THREADS {
+            let (channel, thread) =
+                start_media(clock, room, media_events.clone(), waker.clone(), &watch_over)?;
+            threads.stop_media.push((channel.commands.clone(), channel.waker.clone()));
+            media.push(channel);
+            threads.media.push(thread);
+        }
+        let shard = Shard::new(sip::Parts {
+            clock,
+            socket,
+            agent: UserAgent::new(
+                UaConfig {
+                    max_calls: config.max_calls as usize,
+                    ..UaConfig::new(contact(sip_addr, config.public_address))
+                },
+                rand::random(),
+            ),
+            ports: PortPool::new(config.sip.ip(), &config.rtp_ports),
+            poll,
+            commands: commands_out,
+            events: events.clone(),
+            media,
+            media_events: media_events_out,
+            max_calls: config.max_calls,
+            gauges: gauges.clone(),
+        })?;
+        threads.shard = Some(watch_over.thread("SIP thread", "sip", move || shard.run())?);
+
+        let shard = ShardHandle { commands, waker };
+        let router = RouterParts {
+            shard: shard.clone(),
+            events,
+            sip: sip_addr,
+            public: config.public_address,
+        };
+        let now = Timestamp::now();
+        let ids = IdSource::new(now.as_millisecond(), rand::random());
+        let (shutdown, shutdown_out) = watch::channel(false);
+        let runner = Runner::new(
+            RunnerParts {
+                scheduler: Scheduler::new(ids, config.max_calls, now),
+                store,
+                live,
+                line: SipLine::new(router, events_out),
+                shutdown: shutdown_out,
+                drain: config.drain,
+            },
+            setup,
+            changes,
+        );
+        let runner = watch_over.runner(runner.run());
+        tracing::info!(sip.address = %sip_addr, max_calls = config.max_calls, "The dialler is up");
+        Ok(Self {
+            sip_addr,
+            max_calls: config.max_calls,
+            shard,
+            gauges,
+            faults: watch_over.faults_out(),
+            shutdown,
+            runner,
+            threads,
+        })
     }
 
     /// Where SIP is spoken, with the port in use.
@@ -62,23 +178,178 @@ impl Engine {
 
     /// The SIP messages of a live or recently ended attempt, oldest first; empty when
     /// it is not known any more.
-    pub async fn ladder(&self, attempt: AttemptId) -> Vec<Message> {
-        let _ = attempt;
-        Vec::new()
+    pub async fn ladder(&self, attempt: AttemptId) -> Vec<LadderMessage> {
+        let (answer, answered) = oneshot::channel();
+        self.shard.send(sip::Command::Ladder(attempt, answer)).await;
+        answered.await.unwrap_or_default()
     }
 
     /// How much of the machine is in use.
     pub fn load(&self) -> Load {
-        Load::default()
+        Load {
+            calls: self.gauges.calls.load(Ordering::Relaxed),
+            max_calls: self.max_calls,
+            rtp_ports_used: self.gauges.ports_used.load(Ordering::Relaxed),
+            rtp_ports: self.gauges.ports.load(Ordering::Relaxed),
+            threads: 1 + MEDIA_THREADS as u32,
+        }
     }
 
     /// Resolves when the engine broke down by itself; the process should then end with
     /// an error and be started anew. Never resolves otherwise.
     pub async fn failed(&self) -> Fault {
+        let mut faults = self.faults.clone();
+        if let Ok(fault) = faults.wait_for(Option::is_some).await
+            && let Some(fault) = fault.clone()
+        {
+            return fault;
+        }
         std::future::pending().await
     }
 
     /// No new call from now on; live calls may end for at most `drain`, the rest get
     /// BYE or CANCEL and a report, claims go back, then the threads are joined.
-    pub async fn shutdown(self) {}
+    pub async fn shutdown(self) {
+        // A runner that broke has nobody listening, and is joined all the same.
+        let _ = self.shutdown.send(true);
+        if let Err(error) = self.runner.await {
+            tracing::error!(%error, "The runner could not be joined");
+        }
+        self.shard.send(sip::Command::Stop).await;
+        let threads = self.threads;
+        if tokio::task::spawn_blocking(|| threads.join()).await.is_err() {
+            tracing::error!("The threads could not be joined");
+        }
+        tracing::info!("The dialler is down");
+    }
+}
+
+/// The threads, to be stopped and joined in this order.
+#[derive(Default)]
+struct Threads {
+    shard: Option<JoinHandle<()>>,
+    media: Vec<JoinHandle<()>>,
+    stop_media: Vec<(SyncSender<media::Command>, Arc<Waker>)>,
+}
+
+impl Threads {
+    fn join(mut self) {
+        // Their panics were reported by the watch, and caught.
+        if let Some(shard) = self.shard.take() {
+            let _ = shard.join();
+        }
+        for (commands, waker) in &self.stop_media {
+            if commands.send(media::Command::Stop).is_ok() {
+                let _ = waker.wake();
+            }
+        }
+        for media in self.media {
+            let _ = media.join();
+        }
+    }
+}
+
+/// Sees to it that no thread or task ends unnoticed.
+struct Watch {
+    faults: Arc<watch::Sender<Option<Fault>>>,
+}
+
+impl Watch {
+    fn new() -> Self {
+        Self { faults: Arc::new(watch::Sender::new(None)) }
+    }
+
+    fn faults_out(&self) -> watch::Receiver<Option<Fault>> {
+        self.faults.subscribe()
+    }
+
+    fn thread(
+        &self,
+        part: &'static str,
+        name: &str,
+        run: impl FnOnce() -> std::io::Result<()> + Send + 'static,
+    ) -> std::io::Result<JoinHandle<()>> {
+        let faults = self.faults.clone();
+        std::thread::Builder::new().name(format!("campanile-{name}")).spawn(move || {
+            let message = match catch_unwind(AssertUnwindSafe(run)) {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => error.to_string(),
+                Err(panic) => panic_message(&*panic),
+            };
+            note(&faults, part, message);
+        })
+    }
+
+    fn runner(
+        &self,
+        run: impl Future<Output = Result<(), LineBroke>> + Send + 'static,
+    ) -> tokio::task::JoinHandle<()> {
+        let faults = self.faults.clone();
+        let runner = tokio::spawn(run);
+        tokio::spawn(async move {
+            let message = match runner.await {
+                Ok(Ok(())) => return,
+                Ok(Err(LineBroke)) => "the line broke".to_owned(),
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => panic_message(&*panic),
+                    // The runtime is going down, and the process with it.
+                    Err(_) => return,
+                },
+            };
+            note(&faults, "runner", message);
+        })
+    }
+}
+
+fn note(faults: &watch::Sender<Option<Fault>>, part: &'static str, message: String) {
+    let fault = Fault { part, message };
+    tracing::error!("{fault}");
+    // The first one is the cause of those that follow.
+    faults.send_if_modified(|first| {
+        let news = first.is_none();
+        if news {
+            *first = Some(fault);
+        }
+        news
+    });
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".to_owned())
+}
+
+fn start_media(
+    clock: Clock,
+    room: usize,
+    events: SyncSender<media::Event>,
+    owner: Arc<Waker>,
+    watch_over: &Watch,
+) -> std::io::Result<(Media, JoinHandle<()>)> {
+    let (poll, waker) = MediaThread::poll()?;
+    let (commands, commands_out) = sync_channel(room);
+    let thread = MediaThread::new(clock, poll, commands_out, events, owner);
+    let joined = watch_over.thread("media thread", "media", move || thread.run())?;
+    Ok((Media { commands, waker }, joined))
+}
+
+fn sip_socket(address: SocketAddr) -> std::io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES)?;
+    socket.set_send_buffer_size(SOCKET_BUFFER_BYTES)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(UdpSocket::from_std(socket.into()))
+}
+
+/// What Via and Contact say.
+fn contact(sip: SocketAddr, public: PublicAddress) -> SocketAddr {
+    let ip = match public {
+        PublicAddress::Ip(ip) => ip,
+        PublicAddress::Auto if !sip.ip().is_unspecified() => sip.ip(),
+        // The route to anywhere; a machine without one can only call itself.
+        PublicAddress::Auto => local_ip(SocketAddr::new(Ipv4Addr::new(192, 0, 2, 1).into(), 5060))
+            .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+    };
+    SocketAddr::new(ip, sip.port())
 }

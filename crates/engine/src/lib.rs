@@ -14,12 +14,22 @@
 //! ```
 
 pub mod bot;
+mod call;
+mod clock;
 mod config;
 mod engine;
+mod line;
+mod media;
+mod ports;
 mod prompts;
+mod route;
+mod runner;
+mod sip;
 
 pub use bot::speaks;
 pub use config::{EngineConfig, EngineError, InvalidPublicAddress, PublicAddress};
 pub use engine::{Engine, Fault, Load};
+pub use prompts::Clip;
+pub use sip::LadderMessage;
 
-pub use campanile_wire::ua::{Flow, Message};
+pub use campanile_wire::ua::Flow;

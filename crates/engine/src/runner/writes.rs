@@ -1,0 +1,200 @@
+//! What is under way in the store.
+
+use std::{collections::VecDeque, future::Future, time::Duration};
+
+use campanile_domain::{
+    attempt::{Finish, Lease, NewAttempt, Progress},
+    ids::CampaignId,
+    scheduler::Input,
+    setup::DiallerSetup,
+};
+use campanile_store::{RecordRefused, Store, StoreError};
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use jiff::Timestamp;
+
+/// Under way at once; what is more waits in order. A group commit takes 1,000.
+const UNDER_WAY_MAX: usize = 1_000;
+/// Progress that may be lost is not queued behind so much else.
+const PROGRESS_QUEUE_MAX: usize = 2_000;
+/// Pause before a write that must not be lost is tried again, doubled up to the longest.
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+const RETRY_LONGEST: Duration = Duration::from_secs(10);
+
+/// Something to ask of the store.
+#[derive(Debug)]
+pub(super) enum Work {
+    Setup,
+    Lease { campaign: CampaignId, run: u32, max: u32 },
+    Release(Vec<Lease>),
+    Record(Box<NewAttempt>),
+    Progress(Progress),
+    Finish(Box<Finish>),
+    Sweep { campaign: CampaignId, run: u32 },
+    Complete { campaign: CampaignId, run: u32 },
+    Fail { campaign: CampaignId, run: u32, reason: String },
+}
+
+/// What follows from the store's answer.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// The scheduler shall know.
+    Tell(Box<Input>),
+    /// The scheduler shall know, and the setup changed.
+    TellAndReread(Box<Input>),
+    /// The campaigns and carriers as they stand.
+    Setup(Result<DiallerSetup, StoreError>),
+    /// The setup changed.
+    Reread,
+    /// It failed: look at the setup in a while and decide anew.
+    RereadLater,
+    /// Nothing.
+    Nothing,
+}
+
+/// See the module. The queue is bounded by what the scheduler holds: a lease and a
+/// completion a campaign, a record and a finish a call.
+pub(super) struct Writes {
+    store: Store,
+    under_way: FuturesUnordered<BoxFuture<'static, Answer>>,
+    queue: VecDeque<Work>,
+}
+
+impl Writes {
+    pub(super) fn new(store: Store) -> Self {
+        Self { store, under_way: FuturesUnordered::new(), queue: VecDeque::new() }
+    }
+
+    /// Asks, at once or when there is room.
+    pub(super) fn ask(&mut self, work: Work) {
+        if self.under_way.len() < UNDER_WAY_MAX {
+            self.under_way.push(Box::pin(answer(self.store.clone(), work)));
+        } else if !matches!(work, Work::Progress(_)) || self.queue.len() < PROGRESS_QUEUE_MAX {
+            self.queue.push_back(work);
+        }
+    }
+
+    /// The next answer; `None` when nothing is under way. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Option<Answer> {
+        let answer = self.under_way.next().await?;
+        if let Some(work) = self.queue.pop_front() {
+            self.ask(work);
+        }
+        Some(answer)
+    }
+
+    /// Whether everything was answered.
+    pub(super) fn is_settled(&self) -> bool {
+        self.under_way.is_empty()
+    }
+}
+
+async fn answer(store: Store, work: Work) -> Answer {
+    let now = Timestamp::now();
+    let tell = |input| Answer::Tell(Box::new(input));
+    match work {
+        Work::Setup => Answer::Setup(store.dialler_setup().await),
+        Work::Lease { campaign, run, max } => match store.lease(campaign, run, max, now).await {
+            Ok(leased) => {
+                tell(Input::Leased { campaign, run, leases: leased.leases, queue: leased.queue })
+            }
+            Err(error) => {
+                tracing::error!(campaign.id = %campaign, %error, "No contacts could be claimed");
+                tell(Input::StoreFailed { campaign, attempt: None })
+            }
+        },
+        Work::Record(attempt) => record(&store, *attempt).await,
+        Work::Progress(progress) => {
+            if let Err(error) = store.progress(progress).await {
+                tracing::debug!(attempt.id = %progress.attempt, %error, "Progress was not kept");
+            }
+            Answer::Nothing
+        }
+        Work::Release(leases) => {
+            match until_taken("Giving claims back", || store.release(leases.clone())).await {
+                Some(()) => Answer::Reread,
+                None => Answer::RereadLater,
+            }
+        }
+        Work::Finish(finish) => {
+            let attempt = finish.attempt.id;
+            let write = || store.finish(Finish::clone(&finish), now);
+            match until_taken("Writing the end of an attempt", write).await {
+                Some(settled) => {
+                    tell(Input::Settled { attempt: settled.attempt, queue: settled.queue })
+                }
+                None => {
+                    tracing::error!(attempt.id = %attempt, "The end of an attempt is lost");
+                    Answer::RereadLater
+                }
+            }
+        }
+        Work::Sweep { campaign, run } => reread(store.sweep(campaign, run, now).await, campaign),
+        Work::Complete { campaign, run } => match store.complete(campaign, run, now).await {
+            Ok(_) => Answer::Reread,
+            Err(error) => {
+                tracing::error!(campaign.id = %campaign, %error, "The run could not be completed");
+                Answer::TellAndReread(Box::new(Input::StoreFailed { campaign, attempt: None }))
+            }
+        },
+        Work::Fail { campaign, run, reason } => {
+            tracing::warn!(campaign.id = %campaign, "The run cannot go on: {reason}");
+            reread(store.fail(campaign, run, reason, now).await, campaign)
+        }
+    }
+}
+
+async fn record(store: &Store, attempt: NewAttempt) -> Answer {
+    let (id, campaign) = (attempt.id, attempt.lease.campaign);
+    match store.record(attempt).await {
+        Ok(Ok(())) => Answer::Tell(Box::new(Input::Recorded(id))),
+        Ok(Err(refused)) => {
+            let input = Box::new(Input::NotRecorded(id));
+            match refused {
+                RecordRefused::LeaseLost => {
+                    tracing::warn!(attempt.id = %id, "A claim was lost before its call");
+                    Answer::Tell(input)
+                }
+                RecordRefused::Excluded => Answer::Tell(input),
+                // We have not heard of the pause yet: hear of it now.
+                RecordRefused::NotRunning => Answer::TellAndReread(input),
+            }
+        }
+        Err(error) => {
+            tracing::error!(attempt.id = %id, %error, "An attempt was not recorded or not surely");
+            Answer::Tell(Box::new(Input::StoreFailed { campaign, attempt: Some(id) }))
+        }
+    }
+}
+
+fn reread(done: Result<(), StoreError>, campaign: CampaignId) -> Answer {
+    match done {
+        Ok(()) => Answer::Reread,
+        Err(error) => {
+            tracing::error!(campaign.id = %campaign, %error, "The run's status was not written");
+            Answer::RereadLater
+        }
+    }
+}
+
+/// Tries until the store takes it. `None` when it never will: the error is not one of
+/// a full disk or a stall.
+async fn until_taken<T, F>(what: &str, mut write: impl FnMut() -> F) -> Option<T>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let mut pause = RETRY_FIRST;
+    loop {
+        match write().await {
+            Ok(done) => return Some(done),
+            Err(error @ (StoreError::Unavailable(_) | StoreError::Internal(_))) => {
+                tracing::error!(%error, retry_ms = pause.as_millis(), "{what} failed");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(RETRY_LONGEST);
+            }
+            Err(error) => {
+                tracing::error!(%error, "{what} was refused");
+                return None;
+            }
+        }
+    }
+}
