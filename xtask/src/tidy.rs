@@ -57,6 +57,7 @@ const RULES: &[Rule] = &[
     files::vendored_files_are_what_they_say,
     rooms::directions_hold,
     rooms::pure_rooms_stay_pure,
+    rooms::dependencies_say_what_for,
     documents::links_lead_somewhere,
     documents::every_reason_is_explained,
     documents::requirement_ids_exist,

@@ -57,6 +57,32 @@ pub(super) fn pure_rooms_stay_pure(tree: &Tree, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Versions stand once, at the root, and each dependency says there what it is for.
+pub(super) fn dependencies_say_what_for(tree: &Tree, findings: &mut Vec<Finding>) {
+    let root = tree.text("Cargo.toml").unwrap_or_default();
+    let lines: Vec<&str> = root.lines().collect();
+    for (line, name) in dependencies(root) {
+        let is_ours = name.starts_with("campanile-");
+        if !is_ours && !lines.get(line.wrapping_sub(2)).is_some_and(|above| above.starts_with('#'))
+        {
+            findings.push(Finding::at("Cargo.toml", line, format!("say what {name} is for")));
+        }
+    }
+    for (path, _) in rooms(tree) {
+        let manifest = tree.text(path).unwrap_or_default();
+        let is_dependency = |section: &str| section.contains("dependencies]");
+        let mut inside = false;
+        for (index, line) in manifest.lines().enumerate() {
+            if line.starts_with('[') {
+                inside = is_dependency(line);
+            } else if inside && line.contains('=') && !line.contains("workspace = true") {
+                let what = "take the version from the root: NAME.workspace = true";
+                findings.push(Finding::at(path, index + 1, what));
+            }
+        }
+    }
+}
+
 fn rooms(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
     tree.files.keys().filter_map(|path| {
         let folder = path.strip_suffix("/Cargo.toml")?;
@@ -114,6 +140,23 @@ mod tests {
             ]
         );
         assert_eq!(found(pure_rooms_stay_pure, &[("crates/domain/Cargo.toml", "")]).len(), 1);
+    }
+
+    #[test]
+    fn a_dependency_without_its_reason_or_with_its_own_version_is_found() {
+        let root = "[workspace.dependencies]\ncampanile-web = { path = \"\" }\n# errors\nanyhow = \"1\"\ncsv = \"1\"\n";
+        let room =
+            "[package]\nname = \"x\"\n[dev-dependencies]\nanyhow.workspace = true\ncsv = \"2\"\n";
+        assert_eq!(
+            found(
+                dependencies_say_what_for,
+                &[("Cargo.toml", root), ("crates/web/Cargo.toml", room)]
+            ),
+            [
+                "Cargo.toml:5: say what csv is for",
+                "crates/web/Cargo.toml:5: take the version from the root: NAME.workspace = true"
+            ]
+        );
     }
 
     #[test]
