@@ -1,0 +1,477 @@
+//! The campaign list, `/dashboard/campaigns`: which are at work, why not, and the
+//! next thing to do (CO-1).
+
+use axum::{
+    Router,
+    extract::{Query, State},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use campanile_domain::{
+    campaign::{CompletionReason, Status},
+    contact::ContactState,
+    ids::CampaignId,
+    live::LiveView,
+};
+use campanile_store::rows::{Campaign, CampaignFilter, Role};
+use jiff::Timestamp;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::{
+    Fault, Visit, assets,
+    campaign::{Powers, panel::row_reason},
+    icons::{self, Icon},
+    layout::{Page, Place},
+    parts::{Shape, Stretch, Tone, bar, none, status_badge, status_look},
+    text::{count, counted, local_time, percent, rate, seconds_between, share},
+};
+use crate::{app::App, auth::Act, service};
+
+/// Rows of a page.
+const PAGE: u32 = 50;
+/// Campaigns counted by status; beyond, the tabs say `1,000+`.
+const COUNTED: u32 = 1_000;
+/// How long a campaign that changed its status stays in the live frame.
+const NEWS_SECONDS: u64 = 300;
+
+/// Routes of the list.
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/", get(async || axum::response::Redirect::to("/dashboard/campaigns")))
+        .route("/dashboard", get(async || axum::response::Redirect::to("/dashboard/campaigns")))
+        .route("/dashboard/campaigns", get(show))
+}
+
+/// What the address asks for.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    pub(crate) status: String,
+    #[serde(default)]
+    pub(crate) search: String,
+    #[serde(default)]
+    pub(crate) after: String,
+}
+
+impl Asked {
+    fn status(&self) -> Option<Status> {
+        Status::from_word(&self.status)
+    }
+}
+
+/// A campaign with what the engine says of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) campaign: Campaign,
+    pub(crate) live: Option<std::sync::Arc<LiveView>>,
+}
+
+/// Everything the page shows.
+#[derive(Debug, Clone)]
+pub(crate) struct List {
+    pub(crate) asked: Asked,
+    pub(crate) rows: Vec<Row>,
+    /// The campaign after which the next page begins.
+    pub(crate) next: Option<CampaignId>,
+    pub(crate) counts: Counts,
+    pub(crate) powers: Powers,
+    pub(crate) now: Timestamp,
+    /// What a newcomer has made so far; only while there is no campaign.
+    pub(crate) beginnings: Option<Beginnings>,
+}
+
+/// Campaigns by status.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    all: u64,
+    by_status: Vec<(Status, u64)>,
+    /// There are more than were counted.
+    more: bool,
+}
+
+/// The three steps to the first call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Beginnings {
+    /// An enabled carrier with an enabled number.
+    pub(crate) carrier: bool,
+    /// An enabled bot.
+    pub(crate) bot: bool,
+    /// May make carriers and numbers.
+    pub(crate) administers: bool,
+}
+
+impl Counts {
+    pub(crate) fn of(campaigns: &[Campaign]) -> Self {
+        let number = |status: Status| {
+            campaigns.iter().filter(|campaign| campaign.status == status).count() as u64
+        };
+        Self {
+            all: campaigns.len() as u64,
+            by_status: Status::ALL.iter().map(|status| (*status, number(*status))).collect(),
+            more: campaigns.len() >= COUNTED as usize,
+        }
+    }
+}
+
+async fn show(
+    State(app): State<App>,
+    visit: Visit,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Fault> {
+    let list = read(&app, &visit, asked).await.map_err(|error| visit.fault(error))?;
+    let page = Page {
+        title: "Campaigns",
+        place: Place::Campaigns,
+        crumbs: (None, "Campaigns"),
+        live: list.beginnings.is_none().then_some("list"),
+    };
+    Ok(visit.frame(&app).page(&page, page_of(&list)).into_response())
+}
+
+async fn read(app: &App, visit: &Visit, asked: Asked) -> service::Result<List> {
+    visit.who().require(Act::Look)?;
+    let everyone = app.store.campaigns(CampaignFilter { limit: COUNTED, ..Default::default() }).await?;
+    let beginnings =
+        if everyone.is_empty() { Some(beginnings(app, visit).await?) } else { None };
+    let search = asked.search.trim();
+    let filter = CampaignFilter {
+        status: asked.status(),
+        search: (!search.is_empty()).then(|| search.to_owned()),
+        after: asked.after.parse().ok(),
+        // One more tells whether there is a next page.
+        limit: PAGE + 1,
+    };
+    let mut campaigns = app.store.campaigns(filter).await?;
+    let more = campaigns.len() > PAGE as usize;
+    campaigns.truncate(PAGE as usize);
+    Ok(List {
+        next: campaigns.last().filter(|_| more).map(|last| last.id),
+        rows: campaigns.into_iter().map(|campaign| row_of(app, campaign)).collect(),
+        counts: Counts::of(&everyone),
+        powers: Powers::of(visit.role()),
+        now: app.now(),
+        asked,
+        beginnings,
+    })
+}
+
+async fn beginnings(app: &App, visit: &Visit) -> service::Result<Beginnings> {
+    let (carriers, numbers, bots) =
+        (app.store.carriers().await?, app.store.numbers().await?, app.store.bots().await?);
+    let reachable = |id| carriers.iter().any(|carrier| carrier.enabled && carrier.id == id);
+    Ok(Beginnings {
+        carrier: numbers.iter().any(|number| number.enabled && reachable(number.carrier_id)),
+        bot: bots.iter().any(|bot| bot.enabled),
+        administers: visit.who().may(Act::Administer),
+    })
+}
+
+fn row_of(app: &App, campaign: Campaign) -> Row {
+    let live = app.live.latest(campaign.id).filter(|live| live.run == campaign.run);
+    Row { campaign, live }
+}
+
+/// The live frame: the counts, and the rows of every campaign that is at work or
+/// was a moment ago. The page takes those that it shows.
+pub(super) async fn frame(app: &App, role: Role) -> service::Result<Markup> {
+    let now = app.now();
+    let everyone = app.store.campaigns(CampaignFilter { limit: COUNTED, ..Default::default() }).await?;
+    let counts = Counts::of(&everyone);
+    let moved = |campaign: &Campaign| {
+        let stamps = [&campaign.started, &campaign.paused, &campaign.resumed, &campaign.ended];
+        let newest = stamps.into_iter().flatten().map(|stamp| stamp.at).max();
+        matches!(campaign.status, Status::Running)
+            || newest.is_some_and(|at| seconds_between(at, now) < NEWS_SECONDS)
+    };
+    let powers = Powers::of(role);
+    let rows: Vec<Row> =
+        everyone.into_iter().filter(moved).map(|campaign| row_of(app, campaign)).collect();
+    Ok(html! {
+        @for (status, words) in tabs(&counts) {
+            span id={ "tab-" (status.map_or("all", Status::word)) } data-part="" { (words) }
+        }
+        table { tbody { @for each in &rows { (row(each, powers, now)) } } }
+    })
+}
+
+/// The page below the frame.
+pub(crate) fn page_of(list: &List) -> Markup {
+    if let Some(beginnings) = list.beginnings {
+        return newcomer(beginnings, list.powers);
+    }
+    let chosen = list.asked.status();
+    html! {
+        header.head-row {
+            div.head-title { h1 { "Campaigns" } }
+            @if list.powers.edit {
+                div.row.actions { a.btn.primary href="/dashboard/campaigns/new" { (Icon::Plus.draw()) "New campaign" } }
+            }
+        }
+        div.tabbar {
+            nav.tabs aria-label="By status" {
+                @for (status, figure) in tabs(&list.counts) {
+                    a href=(address(status, &list.asked.search)) aria-current=[(status == chosen).then_some("page")] {
+                        (status.map_or("All", |status| status_look(status).2))
+                        span.n id={ "tab-" (status.map_or("all", Status::word)) } { (figure) }
+                    }
+                }
+            }
+        }
+        form.row role="search" method="get" action="/dashboard/campaigns" {
+            @if let Some(status) = chosen { input type="hidden" name="status" value=(status.word()); }
+            label.with.lead {
+                span.vh { "Search campaigns" }
+                (Icon::Search.small())
+                input.input type="search" name="search" value=(list.asked.search) placeholder="Name" size="26";
+            }
+            button.btn type="submit" { "Search" }
+            span.push.note { "Newest first" }
+        }
+        section.card aria-label="Campaign list" {
+            @if list.rows.is_empty() {
+                (none("No campaign fits", html! { a.link href="/dashboard/campaigns" { "Show all campaigns" } }))
+            } @else { (table(list)) }
+            div.card-foot {
+                span { (counted(list.rows.len() as u64, "campaign", "campaigns")) }
+                @if let Some(next) = list.next {
+                    span.push.row {
+                        @if !list.asked.after.is_empty() {
+                            a.btn.sm href=(address(chosen, &list.asked.search)) { "First page" }
+                        }
+                        a.btn.sm href={ (address(chosen, &list.asked.search)) "&after=" (next) } { "Next" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn tabs(counts: &Counts) -> Vec<(Option<Status>, String)> {
+    let number = |wanted: Status| {
+        counts.by_status.iter().find(|(status, _)| *status == wanted).map_or(0, |(_, n)| *n)
+    };
+    let all = if counts.more { format!("{}+", count(counts.all)) } else { count(counts.all) };
+    let order = [Status::Running, Status::Paused, Status::Draft, Status::Completed, Status::Failed];
+    std::iter::once((None, all))
+        .chain(order.into_iter().map(|status| (Some(status), count(number(status)))))
+        .collect()
+}
+
+fn address(status: Option<Status>, search: &str) -> String {
+    let mut out = "/dashboard/campaigns?".to_owned();
+    if let Some(status) = status {
+        out += &format!("status={}", status.word());
+    }
+    if !search.trim().is_empty() {
+        out += &format!("&search={}", super::escape_query(search.trim()));
+    }
+    out
+}
+
+fn table(list: &List) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Table of campaigns" {
+            table.table.hov.list role="table" {
+                thead {
+                    tr {
+                        th scope="col" { "Campaign" }
+                        th scope="col" { "Status" }
+                        th scope="col" { "Processed" }
+                        th.num scope="col" { "Dials/sec" }
+                        th.num scope="col" { "Connected" }
+                        th.num scope="col" { "Answer %" }
+                        th.num scope="col" { "Abandon %" }
+                        th scope="col" { span.vh { "Actions" } }
+                    }
+                }
+                tbody { @for each in &list.rows { (row(each, list.powers, list.now)) } }
+            }
+        }
+    }
+}
+
+/// One campaign of the list.
+pub(crate) fn row(row: &Row, powers: Powers, now: Timestamp) -> Markup {
+    let campaign = &row.campaign;
+    let id = campaign.id;
+    let metrics = campaign.sums.metrics();
+    let speed = row
+        .live
+        .as_deref()
+        .filter(|_| campaign.status == Status::Running)
+        .and_then(|live| live.dials_per_second);
+    let nil = || html! { span.nil { "--" } };
+    let ratio = |value: Option<f64>, digits| {
+        value.map_or_else(nil, |value| html! { (percent(value, digits)) })
+    };
+    let (tone, reason) = reason(row, now);
+    let limit = campaign.settings.pacing.abandon_limit;
+    let over = metrics.abandon_rate.is_some_and(|rate| rate > limit);
+    html! {
+        tr id={ "row-" (id) } data-part="" {
+            td.camp.two {
+                span {
+                    a.cut href={ "/dashboard/campaigns/" (id) } { (campaign.settings.name) }
+                    @if campaign.settings.always_on {
+                        span.badge.purple title="Always-on · runs until stopped" { (Icon::Infinity.draw()) "Always-on" }
+                    }
+                }
+                small class=[tone.map(|tone: Tone| format!("tone {}", tone.class()))] { (reason) }
+            }
+            td.st { div.status { (status_badge(campaign.status)) } }
+            td.prog { (progress(campaign)) }
+            td.num data-l="Dials/sec" { @match speed { Some(speed) => (rate(speed)), None => (nil()) } }
+            td.num data-l="Connected" { @if campaign.started.is_some() { (count(campaign.sums.connected)) } @else { (nil()) } }
+            td.num data-l="Answer %" { (ratio(metrics.answer_rate, 1)) }
+            td.num.lowp data-l="Abandon %" {
+                @if over { span.late.red { (Icon::TriangleAlert.small()) (ratio(metrics.abandon_rate, 2)) } }
+                @else { (ratio(metrics.abandon_rate, 2)) }
+            }
+            td.num.act { div.status { (next_action(campaign, powers)) } }
+        }
+    }
+}
+
+fn progress(campaign: &Campaign) -> Markup {
+    let (processed, total) = (campaign.processed(), campaign.total());
+    if total == 0 {
+        return html! { span.nil { "No contacts yet" } };
+    }
+    let done = share(processed, total);
+    let class = if campaign.status == Status::Failed { "fail" } else { "blue" };
+    html! {
+        (bar("thin", &format!("{} percent processed", percent(done, 1)), &[Stretch { class, share: done }]))
+        small { b { (count(processed)) } span { "of " (count(total)) } }
+    }
+}
+
+/// One sentence: what it does, or why not.
+fn reason(row: &Row, now: Timestamp) -> (Option<Tone>, Markup) {
+    let campaign = &row.campaign;
+    match campaign.status {
+        Status::Draft if campaign.has_run => {
+            (None, html! { "Run #" (campaign.run) " is prepared, not started" })
+        }
+        Status::Draft => match campaign.total() {
+            0 if !campaign.settings.always_on => (None, html! { "Contacts missing" }),
+            _ => (None, html! { "Not started" }),
+        },
+        Status::Running => match row.live.as_deref() {
+            Some(live) => row_reason(live, now),
+            None => (Some(Tone::Amber), html! { "The dialler has not reported yet" }),
+        },
+        Status::Paused => (None, match &campaign.paused {
+            Some(stamp) => html! { "Paused by " (stamp.by.name) ", " (local_time(stamp.at)) },
+            None => html! { "Paused" },
+        }),
+        Status::Completed => {
+            let words = campaign.completion_reason.map_or("Completed", CompletionReason::label);
+            let left = campaign.count(ContactState::ManualStopped);
+            (None, html! {
+                (words)
+                @if left > 0 { ", " (count(left)) " not called" }
+                @if let Some(stamp) = &campaign.ended { ", " (local_time(stamp.at)) }
+            })
+        }
+        Status::Failed => (Some(Tone::Red), html! {
+            (campaign.failure.as_deref().unwrap_or("The run could not go on"))
+            @if let Some(stamp) = &campaign.ended { ", " (local_time(stamp.at)) }
+        }),
+    }
+}
+
+/// The one button that is most likely wanted.
+fn next_action(campaign: &Campaign, powers: Powers) -> Markup {
+    let id = campaign.id;
+    let post = |action: &str, icon: Icon, words: &str| {
+        html! {
+            form method="post" action={ "/dashboard/campaigns/" (id) "/" (action) } {
+                input type="hidden" name="back" value="list";
+                button.btn.sm type="submit" aria-label={ (words) " " (campaign.settings.name) } { (icon.draw()) (words) }
+            }
+        }
+    };
+    match campaign.status {
+        Status::Draft if powers.run && (campaign.total() > 0 || campaign.settings.always_on) => {
+            post("start", Icon::Play, "Start")
+        }
+        Status::Running if powers.run => post("pause", Icon::Pause, "Pause"),
+        Status::Paused if powers.run => post("resume", Icon::Play, "Resume"),
+        Status::Draft | Status::Running | Status::Paused | Status::Completed | Status::Failed => html! {
+            a.btn.sm href={ "/dashboard/campaigns/" (id) } aria-label={ "Open " (campaign.settings.name) } { "Open" }
+        },
+    }
+}
+
+/// Three steps to the first call, for a console without a campaign.
+fn newcomer(beginnings: Beginnings, powers: Powers) -> Markup {
+    let step = |n: u8, done: bool, time: &str| {
+        html! {
+            p.num {
+                span { "Step " (n) }
+                @if done { (super::parts::bare_badge(Tone::Green, Shape::Icon(Icon::StCompleted), "Done")) }
+                @else { span { (time) } }
+            }
+        }
+    };
+    let now = match (beginnings.carrier, beginnings.bot) {
+        (false, _) => 1,
+        (true, false) => 2,
+        (true, true) => 3,
+    };
+    html! {
+        section.hello {
+            (icons::mark())
+            h1 { "Your first calls, in three steps" }
+            p { "Nothing here rings a real phone until you choose a real carrier." }
+        }
+        div.three {
+            section.card.teach.now[now == 1] {
+                (step(1, beginnings.carrier, "about 2 minutes"))
+                h2 { "A carrier to call through" }
+                p { "Your SIP trunk and a number to show, or " code { "campanile carrier" } ", the simulated one, to rehearse with." }
+                div.ex { pre.code tabindex="0" aria-label="Start the simulated carrier" { "campanile carrier \\\n  --sip 127.0.0.1:5080" } }
+                span {
+                    @if beginnings.administers {
+                        a.btn.primary[now == 1] href="/dashboard/setup#carriers" { (Icon::Plus.draw()) "Add a carrier" }
+                    } @else { span.hint { "An administrator adds it." } }
+                }
+            }
+            section.card.teach.now[now == 2] {
+                (step(2, beginnings.bot, "one click"))
+                h2 { "A bot to talk" }
+                p { "Start with the built-in script: it greets, listens for a key, says goodbye. It needs nothing else installed." }
+                div.ex {
+                    p { (Icon::MessageSquare.small()) "Greets and says its menu" }
+                    p { (Icon::Phone.small()) "1 is interested, 9 opts out" }
+                }
+                span {
+                    @if powers.edit {
+                        form method="post" action="/dashboard/setup/bots" {
+                            input type="hidden" name="name" value="Sample script";
+                            input type="hidden" name="back" value="list";
+                            button.btn.primary[now == 2] type="submit" { "Use the sample script" }
+                        }
+                    } @else { span.hint { "A supervisor adds it." } }
+                }
+            }
+            section.card.teach.now[now == 3] {
+                (step(3, false, "about 1 minute"))
+                h2 { "People to call" }
+                p { "A CSV with a " code { "phone_number" } " column. Every other column becomes a variable of the bot." }
+                div.ex { pre.code tabindex="0" aria-label="Sample CSV" { "phone_number,name,emi\n+919845027731,Sneha,3850\n+919930411826,Imran,4120" } }
+                span.row {
+                    @if powers.edit {
+                        a.btn.primary[now == 3] href="/dashboard/campaigns/new" { (Icon::Plus.draw()) "New campaign" }
+                    }
+                    a.btn.quiet href=(assets::url("sample-contacts.csv")) download="sample-contacts.csv" { (Icon::Download.draw()) "Sample CSV" }
+                }
+            }
+        }
+        p.note.center {
+            "Prefer a terminal? " code { "campanile demo" } " shows a whole rehearsed campaign; the API under "
+            code { "/api/v1" } " does everything that this console does."
+        }
+    }
+}
