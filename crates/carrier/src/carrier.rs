@@ -1,8 +1,31 @@
-//! The carrier's thread: one SIP socket, phones behind it.
+//! The carrier's thread: its two sockets and its clock.
 
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::{
+    collections::hash_map::RandomState,
+    hash::BuildHasher,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
 
-use crate::{mix::Mix, record::Summary};
+use campanile_wire::{time::Time, ua::Transmit};
+use mio::{Events, Interest, Poll, Token, Waker, net::UdpSocket};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::{exchange::Exchange, mix::Mix, record::Summary};
+
+const SIP: Token = Token(0);
+const MEDIA: Token = Token(1);
+const STOP: Token = Token(2);
+/// Bursts of a thousand calls wait here while the thread is busy.
+const BUFFER_BYTES: usize = 4 << 20;
+const DATAGRAM_MAX: usize = 65_535;
 
 /// What a simulated carrier is made from.
 #[derive(Debug, Clone)]
@@ -21,16 +44,53 @@ pub struct CarrierConfig {
     pub auth: Option<(String, String)>,
 }
 
-/// A running carrier.
+/// A running carrier. Dropping it stops it as [`SimCarrier::stop`] does.
 pub struct SimCarrier {
     addr: SocketAddr,
+    waker: Waker,
+    common: Arc<Common>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread and its owner share.
+#[derive(Default)]
+struct Common {
+    stopping: AtomicBool,
+    summary: Mutex<Summary>,
 }
 
 impl SimCarrier {
-    /// Opens the socket and the record and starts the thread.
+    /// Opens the sockets and the record and starts the thread. A mix or a scale that cannot be
+    /// used is an error of the kind `InvalidInput`.
     pub fn start(config: CarrierConfig) -> io::Result<Self> {
-        let _ = config.sip;
-        Err(io::Error::from(io::ErrorKind::Unsupported))
+        let invalid = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
+        config.mix.check().map_err(|why| invalid(why.to_string()))?;
+        if !(0.0..=1_000.0).contains(&config.time_scale) {
+            return Err(invalid("the time scale is between 0 and 1,000".to_owned()));
+        }
+        let mut sip = bind(config.sip)?;
+        let mut media = bind(SocketAddr::new(config.sip.ip(), 0))?;
+        let addr = sip.local_addr()?;
+        let poll = Poll::new()?;
+        poll.registry().register(&mut sip, SIP, Interest::READABLE | Interest::WRITABLE)?;
+        poll.registry().register(&mut media, MEDIA, Interest::READABLE)?;
+        let waker = Waker::new(poll.registry(), STOP)?;
+        let said = |addr: SocketAddr| SocketAddr::new(reachable(addr.ip()), addr.port());
+        let exchange = Exchange::new(config, said(addr), said(media.local_addr()?), secret())?;
+        let common = Arc::new(Common::default());
+        let thread = Thread {
+            poll,
+            sip,
+            media,
+            exchange,
+            unsent: None,
+            began: Instant::now(),
+            buffer: vec![0; DATAGRAM_MAX],
+            common: Arc::clone(&common),
+        };
+        let thread =
+            std::thread::Builder::new().name("carrier".to_owned()).spawn(move || thread.run())?;
+        Ok(Self { addr, waker, common, thread: Some(thread) })
     }
 
     /// Where its SIP socket is.
@@ -38,13 +98,163 @@ impl SimCarrier {
         self.addr
     }
 
-    /// The figures of this moment, at most 200 ms old.
+    /// The figures of this moment.
     pub fn summary(&self) -> Summary {
-        Summary::default()
+        *self.common.summary.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes the lines of calls that are still up, flushes the record and ends the thread.
-    pub fn stop(self) -> Summary {
-        Summary::default()
+    pub fn stop(mut self) -> Summary {
+        self.end();
+        self.summary()
     }
+
+    fn end(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
+        self.common.stopping.store(true, Ordering::Release);
+        if let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "The simulated carrier cannot be woken to stop");
+            return;
+        }
+        if thread.join().is_err() {
+            tracing::error!("The simulated carrier's thread panicked; its record is incomplete");
+        }
+    }
+}
+
+impl Drop for SimCarrier {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+struct Thread {
+    poll: Poll,
+    sip: UdpSocket,
+    media: UdpSocket,
+    exchange: Exchange,
+    /// What the socket had no room for; it goes first when there is room again.
+    unsent: Option<Transmit>,
+    began: Instant,
+    buffer: Vec<u8>,
+    common: Arc<Common>,
+}
+
+impl Thread {
+    fn run(mut self) {
+        let mut events = Events::with_capacity(8);
+        while !self.common.stopping.load(Ordering::Acquire) {
+            let timeout = self.exchange.wake_at().map(|at| {
+                // Rounded up to what the poll can wait, or it would spin until then.
+                at.since(self.now()).max(Duration::from_micros(500))
+            });
+            match self.poll.poll(&mut events, timeout) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    tracing::error!(%error, "The simulated carrier cannot wait for its sockets");
+                    break;
+                }
+            }
+            // Whatever woke us: both sockets are drained, which also covers an edge that was lost.
+            self.receive_signals();
+            self.receive_audio();
+            let now = self.now();
+            let media = &self.media;
+            self.exchange.wake(now, |to, packet| {
+                // A packet that the socket has no room for is late already.
+                let _ = media.send_to(packet, to);
+            });
+            self.send_signals();
+            self.publish(self.exchange.summary());
+        }
+        // What came before the end was asked for belongs into the record.
+        self.receive_signals();
+        self.receive_audio();
+        let summary = self.exchange.close();
+        self.publish(summary);
+    }
+
+    fn now(&self) -> Time {
+        Time::from_origin(self.began.elapsed())
+    }
+
+    fn publish(&self, summary: Summary) {
+        *self.common.summary.lock().unwrap_or_else(PoisonError::into_inner) = summary;
+    }
+
+    fn receive_signals(&mut self) {
+        while let Some((length, from)) = receive(&self.sip, &mut self.buffer) {
+            let now = Time::from_origin(self.began.elapsed());
+            self.exchange.signal(now, from, &self.buffer[..length]);
+            self.send_signals();
+        }
+    }
+
+    fn receive_audio(&mut self) {
+        while let Some((length, from)) = receive(&self.media, &mut self.buffer) {
+            let now = Time::from_origin(self.began.elapsed());
+            self.exchange.audio(now, from, &self.buffer[..length]);
+        }
+    }
+
+    fn send_signals(&mut self) {
+        while let Some(transmit) = self.unsent.take().or_else(|| self.exchange.transmit()) {
+            match self.sip.send_to(&transmit.bytes, transmit.to) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.unsent = Some(transmit);
+                    return;
+                }
+                // Retransmissions and timers deal with what did not get through.
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+}
+
+/// The next datagram; errors of earlier sends that the socket reports here are skipped.
+fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
+    for _ in 0..16 {
+        match socket.recv_from(buffer) {
+            Ok(received) => return Some(received),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+            Err(_) => {}
+        }
+    }
+    None
+}
+
+fn bind(addr: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+    // The kernel may give less than was asked for; that is no reason not to start.
+    let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
+    let _ = socket.set_send_buffer_size(BUFFER_BYTES);
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    Ok(UdpSocket::from_std(socket.into()))
+}
+
+/// An address that can stand in Contact and SDP: bound to all, the one of the way out.
+fn reachable(ip: IpAddr) -> IpAddr {
+    if !ip.is_unspecified() {
+        return ip;
+    }
+    let far: IpAddr = match ip {
+        IpAddr::V4(_) => Ipv4Addr::new(192, 0, 2, 1).into(),
+        IpAddr::V6(_) => Ipv6Addr::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, 1).into(),
+    };
+    // Connecting a UDP socket sends nothing; it only asks the routing table.
+    let route = std::net::UdpSocket::bind((ip, 0))
+        .and_then(|socket| socket.connect((far, 9)).and_then(|()| socket.local_addr()));
+    route.map_or(Ipv4Addr::LOCALHOST.into(), |addr| addr.ip())
+}
+
+/// Unlike the phones' fates, branches and tags must not repeat themselves in the next process.
+fn secret() -> [u8; 32] {
+    let mut secret = [0; 32];
+    for chunk in secret.chunks_exact_mut(8) {
+        // Each hasher of the standard library has random keys of its own.
+        chunk.copy_from_slice(&RandomState::new().hash_one("carrier").to_le_bytes());
+    }
+    secret
 }

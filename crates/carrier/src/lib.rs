@@ -5,8 +5,11 @@
 //! reached the wire.
 
 mod carrier;
+mod exchange;
 mod mix;
+mod phone;
 mod record;
+mod voice;
 
 pub use carrier::{CarrierConfig, SimCarrier};
 pub use mix::{Fate, Mix, MixError, Range};

@@ -230,7 +230,7 @@ impl UserAgent {
         let branch = came.envelope.via.branch.unwrap_or_default();
         let Some(key) = branch.strip_prefix(COOKIE).and_then(CallKey::of_token) else { return };
         let Some(Call { common, side }) = self.calls.get_mut(key) else { return };
-        if *common.call_id != *came.envelope.call_id || common.local_tag != came.from_tag() {
+        if *common.call_id != *came.envelope.call_id || common.local_tag != came.tag_of_from() {
             return;
         }
         common.received(&self.shared, now, bytes);
@@ -393,7 +393,8 @@ fn transaction(came: Came<'_>) -> Box<str> {
     let Via { host, port, branch, .. } = came.envelope.via;
     let (call_id, cseq) = (came.envelope.call_id, came.envelope.cseq);
     let branch = branch.unwrap_or_default();
-    format!("{branch} {host}:{} {call_id} {cseq} {}", port.unwrap_or(5060), came.from_tag()).into()
+    format!("{branch} {host}:{} {call_id} {cseq} {}", port.unwrap_or(5060), came.tag_of_from())
+        .into()
 }
 
 fn warning(fault: Fault) -> String {

@@ -131,11 +131,11 @@ impl Came<'_> {
         (is_sdp && !body.is_empty()).then(|| body.to_vec())
     }
 
-    pub(super) fn from_tag(&self) -> &str {
+    pub(super) fn tag_of_from(&self) -> &str {
         self.envelope.from_tag.unwrap_or_default()
     }
 
-    pub(super) fn to_tag(&self) -> &str {
+    pub(super) fn tag_of_to(&self) -> &str {
         self.envelope.to_tag.unwrap_or_default()
     }
 }
@@ -382,7 +382,7 @@ impl Common {
     /// A request within the call that needs no table: everything but ACK, BYE and CANCEL.
     /// `up` says whether the call is answered and not over.
     pub(super) fn request(&mut self, shared: &mut Shared, now: Time, came: Came<'_>, up: bool) {
-        let Some(leg) = self.leg_of(came.from_tag()) else {
+        let Some(leg) = self.leg_of(came.tag_of_from()) else {
             return self.answer(shared, now, came, 481, &[]);
         };
         if !self.in_order(leg, came.envelope) {

@@ -85,7 +85,10 @@ impl Caller {
         for action in actions {
             match (action, came) {
                 (Action::End(cause), _) => common.end(shared, now, *cause),
-                (Action::Repeat, _) => self.send_invite(common, shared, now),
+                (Action::Repeat, _) => {
+                    common.verdict = Verdict::default();
+                    self.send_invite(common, shared, now);
+                }
                 (Action::SendCancel, _) => self.send_cancel(common, shared, now),
                 (Action::SendBye, _) => {
                     let leg = common.legs.len() - 1;
@@ -102,11 +105,11 @@ impl Caller {
                     self.report_answer(common, shared, now, came);
                 }
                 (Action::AnswerBye, Some(came)) => {
-                    let code = if common.leg_of(came.from_tag()).is_some() { 200 } else { 481 };
+                    let code = if common.leg_of(came.tag_of_from()).is_some() { 200 } else { 481 };
                     common.answer(shared, now, came, code, &[]);
                 }
                 (Action::AnswerEarlyBye, Some(came)) => {
-                    self.early_bye = Some(came.from_tag().to_owned());
+                    self.early_bye = Some(came.tag_of_from().to_owned());
                     common.answer(shared, now, came, 200, &[]);
                 }
                 (
@@ -134,11 +137,9 @@ impl Caller {
         let branch = came.envelope.via.branch.unwrap_or_default();
         match came.envelope.method {
             "INVITE" => self.invite_answered(common, shared, now, code, branch, came),
-            "CANCEL" => {
-                // Whatever it says, the INVITE's own final answer decides (RFC 3261 9.1).
-                if code >= 200 && branch == self.sent.branch {
-                    common.stop(shared, Timer::CancelAgain);
-                }
+            // Whatever it says, the INVITE's own final answer decides (RFC 3261 9.1).
+            "CANCEL" if code >= 200 && branch == self.sent.branch => {
+                common.stop(shared, Timer::CancelAgain);
             }
             "BYE" => {
                 let Some(leg) = common.bye_leg(branch) else { return };
@@ -168,7 +169,7 @@ impl Caller {
                 }
             }
             "BYE" => {
-                if let Some(leg) = common.leg_of(came.from_tag()) {
+                if let Some(leg) = common.leg_of(came.tag_of_from()) {
                     if !common.in_order(leg, came.envelope) {
                         return common.answer(shared, now, came, 500, &[]);
                     }
@@ -271,13 +272,11 @@ impl Caller {
             100..200 => self.input(common, shared, now, Input::Provisional, Some(came)),
             200..300 => self.answered(common, shared, now, code, came),
             _ => {
-                let early = matches!(self.phase, Phase::Calling | Phase::Proceeding);
-                let input = if early && common.account.take(code, came.message, false) {
-                    Input::Challenge
-                } else {
+                if !common.is_ended() {
                     self.note_verdict(common, code, came);
-                    Input::Failure
-                };
+                }
+                let challenged = common.account.take(code, came.message, false);
+                let input = if challenged { Input::Challenge } else { Input::Failure };
                 self.input(common, shared, now, input, Some(came));
             }
         }
@@ -292,7 +291,7 @@ impl Caller {
         code: u16,
         came: Came<'_>,
     ) {
-        if let Some(leg) = common.leg_of(came.to_tag()) {
+        if let Some(leg) = common.leg_of(came.tag_of_to()) {
             if let Some((to, ack)) = common.legs[leg].ack.clone() {
                 common.send(shared, now, to, &ack);
             }
@@ -336,7 +335,7 @@ impl Caller {
         came: Came<'_>,
     ) {
         common.tell(shared, Event::Answered { sdp: came.sdp() });
-        if self.early_bye.as_deref() == Some(came.to_tag()) {
+        if self.early_bye.as_deref() == Some(came.tag_of_to()) {
             self.phase = Phase::Over;
             common.end(shared, now, super::event::EndCause::ByeReceived);
         }
@@ -427,7 +426,7 @@ impl Caller {
             call_id: Arc::clone(&common.call_id),
             local: Arc::clone(&self.from),
             remote_uri: &self.invite.to_uri,
-            remote_tag: came.to_tag(),
+            remote_tag: came.tag_of_to(),
             fallback_target: &self.invite.request_uri,
             peer: self.sent.to,
         };

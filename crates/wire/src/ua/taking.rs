@@ -47,7 +47,7 @@ impl Callee {
             call_id: Arc::clone(&common.call_id),
             local: format!("<{}>;tag={}", uri(Name::To), common.local_tag).into(),
             remote_uri: uri(Name::From),
-            remote_tag: came.from_tag(),
+            remote_tag: came.tag_of_from(),
             fallback_target: uri(Name::From),
             peer: came.envelope.via.answer_to(came.from),
         };
@@ -175,7 +175,7 @@ impl Callee {
                 }
             }
             "BYE" => {
-                let Some(leg) = common.leg_of(came.from_tag()) else {
+                let Some(leg) = common.leg_of(came.tag_of_from()) else {
                     return common.answer(shared, now, came, 481, &[]);
                 };
                 if !common.in_order(leg, came.envelope) {
