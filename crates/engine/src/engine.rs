@@ -77,6 +77,33 @@ pub struct Fault {
     pub message: String,
 }
 
+/// Asks the engine how it is; outlives it, cheap to clone.
+#[derive(Clone)]
+pub struct Monitor {
+    gauges: Arc<Gauges>,
+    max_calls: u32,
+    faults: watch::Receiver<Option<Fault>>,
+}
+
+impl Monitor {
+    /// How much of the machine is in use; `None` once the engine broke down.
+    pub fn load(&self) -> Option<Load> {
+        self.faults.borrow().is_none().then(|| self.gauges.load(self.max_calls))
+    }
+}
+
+impl Gauges {
+    fn load(&self, max_calls: u32) -> Load {
+        Load {
+            calls: self.calls.load(Ordering::Relaxed),
+            max_calls,
+            rtp_ports_used: self.ports_used.load(Ordering::Relaxed),
+            rtp_ports: self.ports.load(Ordering::Relaxed),
+            threads: 1 + MEDIA_THREADS as u32,
+        }
+    }
+}
+
 impl Engine {
     /// Checks the limits of the machine, opens the SIP socket, starts the threads and
     /// begins to dial what the store holds as running.
@@ -186,12 +213,15 @@ impl Engine {
 
     /// How much of the machine is in use.
     pub fn load(&self) -> Load {
-        Load {
-            calls: self.gauges.calls.load(Ordering::Relaxed),
+        self.gauges.load(self.max_calls)
+    }
+
+    /// A view of the engine for those who only ask how it is.
+    pub fn monitor(&self) -> Monitor {
+        Monitor {
+            gauges: self.gauges.clone(),
             max_calls: self.max_calls,
-            rtp_ports_used: self.gauges.ports_used.load(Ordering::Relaxed),
-            rtp_ports: self.gauges.ports.load(Ordering::Relaxed),
-            threads: 1 + MEDIA_THREADS as u32,
+            faults: self.faults.clone(),
         }
     }
 

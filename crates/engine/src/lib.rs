@@ -28,7 +28,7 @@ mod sip;
 
 pub use bot::speaks;
 pub use config::{EngineConfig, EngineError, InvalidPublicAddress, PublicAddress};
-pub use engine::{Engine, Fault, Load};
+pub use engine::{Engine, Fault, Load, Monitor};
 pub use prompts::Clip;
 pub use sip::LadderMessage;
 

@@ -1,0 +1,134 @@
+//! What `serve` is told: flags first, then the environment, then the file.
+
+use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr};
+
+use anyhow::{Context, bail};
+use campanile_engine::PublicAddress;
+use clap::Args;
+use serde::Deserialize;
+
+/// `campanile serve`
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Data directory; made if it is not there.
+    #[arg(long, env = "CAMPANILE_DATA")]
+    data: Option<PathBuf>,
+    /// Address of the console and the API [default: 127.0.0.1:8080].
+    #[arg(long, env = "CAMPANILE_LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Address of SIP over UDP [default: 0.0.0.0:5060].
+    #[arg(long, env = "CAMPANILE_SIP")]
+    sip: Option<SocketAddr>,
+    /// Address that carriers see: an IP, or `auto` for the local address of the
+    /// route to each carrier [default: auto].
+    #[arg(long, env = "CAMPANILE_PUBLIC_ADDRESS")]
+    public_address: Option<PublicAddress>,
+    /// Ports of RTP, first-last [default: 20000-39999].
+    #[arg(long, env = "CAMPANILE_RTP_PORTS")]
+    rtp_ports: Option<PortRange>,
+    /// Most calls of this machine at once [default: 1000].
+    #[arg(long, env = "CAMPANILE_MAX_CALLS")]
+    max_calls: Option<u32>,
+    /// TOML file with the same names (`data`, `listen`, `sip`, `public_address`,
+    /// `rtp_ports`, `max_calls`); flags win over it.
+    #[arg(long, env = "CAMPANILE_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+/// The same, settled.
+#[derive(Debug, Clone)]
+pub(crate) struct ServeConfig {
+    pub(crate) data: PathBuf,
+    pub(crate) listen: SocketAddr,
+    pub(crate) sip: SocketAddr,
+    pub(crate) public_address: PublicAddress,
+    pub(crate) rtp_ports: RangeInclusive<u16>,
+    pub(crate) max_calls: u32,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigFile {
+    data: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+    sip: Option<SocketAddr>,
+    public_address: Option<String>,
+    rtp_ports: Option<String>,
+    max_calls: Option<u32>,
+}
+
+/// Ports, both ends included; even ones carry RTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PortRange(u16, u16);
+
+impl FromStr for PortRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text
+            .split_once('-')
+            .and_then(|(first, last)| Some(Self(first.parse().ok()?, last.parse().ok()?)));
+        match parsed {
+            Some(Self(first, last)) if first >= 1024 && last > first => Ok(Self(first, last)),
+            _ => Err("give two ports from 1024 up, such as 20000-39999".into()),
+        }
+    }
+}
+
+impl ServeArgs {
+    /// Settles flags and file.
+    pub(crate) fn settle(self) -> anyhow::Result<ServeConfig> {
+        let file = match &self.config {
+            None => ConfigFile::default(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+                toml::from_str(&text)
+                    .with_context(|| format!("the configuration {} has a fault", path.display()))?
+            }
+        };
+        let public_address = file
+            .public_address
+            .map(|text| text.parse::<PublicAddress>())
+            .transpose()
+            .context("public_address in the configuration")?;
+        let rtp_ports = file
+            .rtp_ports
+            .map(|text| text.parse::<PortRange>())
+            .transpose()
+            .map_err(|error| anyhow::anyhow!("rtp_ports in the configuration: {error}"))?;
+        let Some(data) = self.data.or(file.data) else {
+            bail!("tell where the data directory is: --data DIR");
+        };
+        let PortRange(first, last) =
+            self.rtp_ports.or(rtp_ports).unwrap_or(PortRange(20_000, 39_999));
+        Ok(ServeConfig {
+            data,
+            listen: self.listen.or(file.listen).unwrap_or_else(crate::default_listen),
+            sip: self.sip.or(file.sip).unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 5060))),
+            public_address: self.public_address.or(public_address).unwrap_or_default(),
+            rtp_ports: first..=last,
+            max_calls: self.max_calls.or(file.max_calls).unwrap_or(1_000),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_need_two_ends_in_order() {
+        assert_eq!("20000-20100".parse(), Ok(PortRange(20_000, 20_100)));
+        for wrong in ["", "20000", "20100-20000", "80-90", "a-b", "70000-70001"] {
+            assert!(wrong.parse::<PortRange>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_in_the_file_is_refused() {
+        assert!(toml::from_str::<ConfigFile>("lisen = '127.0.0.1:1'").is_err());
+        let file: ConfigFile = toml::from_str("listen = '127.0.0.1:1'\nmax_calls = 5").unwrap();
+        assert_eq!(file.max_calls, Some(5));
+    }
+}
