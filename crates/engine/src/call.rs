@@ -51,7 +51,7 @@ pub(crate) enum Input {
     /// The audio side wants it ended.
     Verdict(Verdict),
     /// The audio side is over.
-    Closed(Figures),
+    Closed(Box<Figures>),
     /// `deadline` came.
     Timeout,
 }
@@ -215,7 +215,7 @@ impl Call {
                 State::Withdrawing(_) | State::Closing(..) | State::Over => {}
             },
             Input::Verdict(verdict) => self.on_verdict(verdict, now),
-            Input::Closed(figures) => self.on_closed(figures),
+            Input::Closed(figures) => self.on_closed(*figures),
             Input::Timeout => self.on_timeout(now),
         }
     }

@@ -52,7 +52,7 @@ pub(crate) enum Event {
     /// The call shall end.
     Verdict(Place, Verdict),
     /// It is closed, its port is free.
-    Closed(Place, Figures),
+    Closed(Place, Box<Figures>),
 }
 
 /// How to reach a media thread.
@@ -209,7 +209,7 @@ impl MediaThread {
                     tracing::warn!(%error, "The audio of a call was not watched");
                 }
                 drop(leg.socket);
-                self.tell(Event::Closed(place, leg.stream.conclude()));
+                self.tell(Event::Closed(place, Box::new(leg.stream.conclude())));
             }
             Command::Stop => {}
         }

@@ -111,10 +111,16 @@ struct Router {
     queue: mpsc::Receiver<Command>,
     book: AddressBook,
     /// Calls whose carrier's name is being looked up.
-    waiting: HashMap<Hop, Vec<Box<Placement>>>,
+    waiting: HashMap<Hop, Vec<Placement>>,
     lookups: JoinSet<Result<SocketAddr, String>>,
     hops: HashMap<Id, Hop>,
-    scripts: HashMap<BotId, (Arc<Bot>, Result<Arc<Script>, String>)>,
+    scripts: HashMap<BotId, Prepared>,
+}
+
+/// A bot's script, or why there is none, and the settings it was made from.
+struct Prepared {
+    bot: Arc<Bot>,
+    script: Result<Arc<Script>, String>,
 }
 
 impl Router {
@@ -159,7 +165,7 @@ impl Router {
             Known::Not(why) => self.fail(&placement, Ending::NoReply, &why).await,
             Known::Unasked => {
                 let waiting = self.waiting.entry(hop.clone()).or_default();
-                waiting.push(placement);
+                waiting.push(*placement);
                 if waiting.len() == 1 {
                     let handle = self.lookups.spawn(hop.clone().resolve());
                     self.hops.insert(handle.id(), hop);
@@ -177,7 +183,7 @@ impl Router {
         let answer = self.book.note(&hop, answer);
         for placement in self.waiting.remove(&hop).unwrap_or_default() {
             match &answer {
-                Ok(to) => self.dial(*placement, *to).await,
+                Ok(to) => self.dial(placement, *to).await,
                 Err(why) => self.fail(&placement, Ending::NoReply, why).await,
             }
         }
@@ -187,13 +193,13 @@ impl Router {
         match &command {
             sip::Command::HangUp(attempt) => {
                 if let Some(placement) = self.take_waiting(*attempt) {
-                    return self.fail(&placement, Ending::Withdrawn, "").await;
+                    return self.fail(&placement, Ending::NotSent, "").await;
                 }
             }
             sip::Command::Stop => {
                 let waiting: Vec<_> = self.waiting.drain().flat_map(|(_, calls)| calls).collect();
                 for placement in waiting {
-                    self.fail(&placement, Ending::Withdrawn, "").await;
+                    self.fail(&placement, Ending::NotSent, "").await;
                 }
             }
             _ => {}
@@ -201,7 +207,7 @@ impl Router {
         self.parts.shard.send(command).await;
     }
 
-    fn take_waiting(&mut self, attempt: AttemptId) -> Option<Box<Placement>> {
+    fn take_waiting(&mut self, attempt: AttemptId) -> Option<Placement> {
         self.waiting.values_mut().find_map(|calls| {
             let index = calls.iter().position(|waiting| waiting.attempt.id == attempt)?;
             Some(calls.swap_remove(index))
@@ -238,19 +244,21 @@ impl Router {
 
     /// The script of a bot, made once for all calls of the same settings.
     fn script(&mut self, bot: &Arc<Bot>) -> Result<Arc<Script>, String> {
-        if let Some((known, script)) = self.scripts.get(&bot.id)
-            && (Arc::ptr_eq(known, bot) || known == bot)
+        if let Some(prepared) = self.scripts.get(&bot.id)
+            && (Arc::ptr_eq(&prepared.bot, bot) || prepared.bot == *bot)
         {
-            return script.clone();
+            return prepared.script.clone();
         }
         let script = Script::of(bot).map(Arc::new);
-        self.scripts.insert(bot.id, (bot.clone(), script.clone()));
+        self.scripts.insert(bot.id, Prepared { bot: bot.clone(), script: script.clone() });
         script
     }
 
     async fn fail(&self, placement: &Placement, ending: Ending, why: &str) {
         let attempt = placement.attempt.id;
-        tracing::warn!(attempt.id = %attempt, "A call was not placed: {why}");
+        if ending != Ending::NotSent {
+            tracing::warn!(attempt.id = %attempt, "A call was not placed: {why}");
+        }
         let report = unplaced(attempt, ending, why, Timestamp::now());
         // A runner that is gone takes no reports.
         let _ = self.parts.events.send((attempt, CallEvent::Ended(Box::new(report)))).await;

@@ -5,6 +5,7 @@ use std::{collections::VecDeque, future::Future, time::Duration};
 use campanile_domain::{
     attempt::{Finish, Lease, NewAttempt, Progress},
     ids::CampaignId,
+    outcome::Ending,
     scheduler::Input,
     setup::DiallerSetup,
 };
@@ -111,19 +112,26 @@ async fn answer(store: Store, work: Work) -> Answer {
         }
         Work::Release(leases) => {
             match until_taken("Giving claims back", || store.release(leases.clone())).await {
-                Some(()) => Answer::Reread,
-                None => Answer::RereadLater,
+                Ok(()) => Answer::Reread,
+                Err(error) => {
+                    tracing::error!(%error, "Claims could not be given back");
+                    Answer::RereadLater
+                }
             }
         }
         Work::Finish(finish) => {
-            let attempt = finish.attempt.id;
             let write = || store.finish(Finish::clone(&finish), now);
             match until_taken("Writing the end of an attempt", write).await {
-                Some(settled) => {
+                Ok(settled) => {
                     tell(Input::Settled { attempt: settled.attempt, queue: settled.queue })
                 }
-                None => {
-                    tracing::error!(attempt.id = %attempt, "The end of an attempt is lost");
+                // It was doubtful whether there is a row, and there is none.
+                Err(StoreError::NotFound(_)) if finish.report.ending == Ending::NotSent => {
+                    Answer::Nothing
+                }
+                Err(error) => {
+                    let attempt = finish.attempt.id;
+                    tracing::error!(attempt.id = %attempt, %error, "The end of an attempt is lost");
                     Answer::RereadLater
                 }
             }
@@ -176,25 +184,21 @@ fn reread(done: Result<(), StoreError>, campaign: CampaignId) -> Answer {
     }
 }
 
-/// Tries until the store takes it. `None` when it never will: the error is not one of
-/// a full disk or a stall.
-async fn until_taken<T, F>(what: &str, mut write: impl FnMut() -> F) -> Option<T>
+/// Tries until the store takes it. An error of another kind than a full disk, a stall
+/// or a broken database is one that trying again does not mend, and comes back.
+async fn until_taken<T, F>(what: &str, mut write: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
     let mut pause = RETRY_FIRST;
     loop {
         match write().await {
-            Ok(done) => return Some(done),
             Err(error @ (StoreError::Unavailable(_) | StoreError::Internal(_))) => {
                 tracing::error!(%error, retry_ms = pause.as_millis(), "{what} failed");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(RETRY_LONGEST);
             }
-            Err(error) => {
-                tracing::error!(%error, "{what} was refused");
-                return None;
-            }
+            done => return done,
         }
     }
 }
