@@ -1,4 +1,112 @@
-//! The store on SQLite.
+//! The store on SQLite: one data directory, one thread that writes, a few connections
+//! that read.
+
+mod activity;
+mod attempt;
+mod batch;
+mod campaigns;
+mod chores;
+mod contacts;
+mod counters;
+mod dial;
+mod garbage;
+mod imports;
+mod people;
+mod reader;
+mod recount;
+mod report;
+mod runs;
+mod schema;
+mod setup;
+mod sql;
+mod verbs;
+mod writer;
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use campanile_domain::ids::IdSource;
+use jiff::Timestamp;
+use rusqlite::Connection;
+use tempfile::TempDir;
+use tokio::sync::broadcast;
+
+use crate::{
+    error::StoreError,
+    sqlite::{
+        batch::Batch,
+        reader::Readers,
+        writer::{Lane, Writer},
+    },
+    store::Change,
+};
+
+/// Changes that a slow receiver may fall behind before it is told to read everything
+/// anew.
+const CHANGES_MAX: usize = 1_024;
 
 /// One data directory.
-pub(crate) struct Sqlite;
+pub(crate) struct Sqlite {
+    // Fields are dropped in this order: the writer ends before its directory goes.
+    writer: Writer,
+    readers: Readers,
+    changes: broadcast::Sender<Change>,
+    dir: PathBuf,
+    dialler: Mutex<Option<File>>,
+    _temporary: Option<TempDir>,
+}
+
+impl Sqlite {
+    pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
+        Self::open_in(dir.to_owned(), None)
+    }
+
+    pub(crate) fn open_temporary() -> Result<Self, StoreError> {
+        let dir = TempDir::with_prefix("campanile-")
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Self::open_in(dir.path().to_owned(), Some(dir))
+    }
+
+    fn open_in(dir: PathBuf, temporary: Option<TempDir>) -> Result<Self, StoreError> {
+        let db = schema::open(&dir)?;
+        let ids = IdSource::new(Timestamp::now().as_millisecond(), rand::random());
+        let (changes, _) = broadcast::channel(CHANGES_MAX);
+        Ok(Self {
+            writer: Writer::start(db, ids, changes.clone())?,
+            readers: Readers::new(dir.clone()),
+            changes,
+            dir,
+            dialler: Mutex::default(),
+            _temporary: temporary,
+        })
+    }
+
+    pub(crate) fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    pub(crate) fn lock_dialler(&self) -> Result<(), StoreError> {
+        let mut held = self.dialler.lock().expect("no holder of this lock panics");
+        if held.is_none() {
+            *held = Some(schema::lock_dialler(&self.dir)?);
+        }
+        Ok(())
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.write(Lane::Calls, verb).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.readers.read(read).await
+    }
+}

@@ -7,7 +7,7 @@ use campanile_domain::{
     bot::{Bot, BotKind},
     campaign::CompletionReason,
     carrier::{Carrier, CarrierSettings, Direction, Number},
-    ids::{AttemptId, BotId, CampaignId, CarrierId, ContactId, ImportId, KeyId, NumberId, UserId},
+    ids::{AttemptId, BotId, CampaignId, CarrierId, ContactId, ImportId, KeyId, UserId},
     phone::PhoneNumber,
     settings::Settings,
     setup::{DiallerSetup, QueueState},
@@ -16,12 +16,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::broadcast;
 
-use crate::{error::StoreError, rows::*};
+use crate::{error::StoreError, rows::*, sqlite::Sqlite};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
 /// Something was committed that others may want to look at again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Change {
     /// A campaign's status, settings, contacts or counters.
     Campaign(CampaignId),
@@ -66,38 +66,38 @@ pub struct Settled {
 /// Handle to the database; cheap to clone, safe from any thread.
 #[derive(Clone)]
 pub struct Store {
-    inner: Arc<crate::sqlite::Sqlite>,
+    inner: Arc<Sqlite>,
 }
 
 impl Store {
     /// Opens (and migrates) the database in `dir`, creating both. Admin commands may have it open at the same time.
     pub fn open(dir: &Path) -> Result<Self> {
-        todo!()
+        Ok(Self { inner: Arc::new(Sqlite::open(dir)?) })
     }
 
     /// An own database in a temporary directory that goes when the last handle is dropped; for tests and the demo.
     pub fn open_temporary() -> Result<Self> {
-        todo!()
+        Ok(Self { inner: Arc::new(Sqlite::open_temporary()?) })
     }
 
     /// What is committed from now on, by this process, and (noticed within a second) by others. A lagging receiver reads everything anew.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
-        todo!()
+        self.inner.changes()
     }
 
     /// Takes the dialler role of this data directory, which one process may hold; `Conflict` when another has it.
     pub fn lock_dialler(&self) -> Result<()> {
-        todo!()
+        self.inner.lock_dialler()
     }
 
     /// After a crash: claims go back untouched, attempts without an end become `unknown` (R-1, DI-11), `processing` is settled, accepted imports are rolled forward. Returns the unknown attempts by campaign.
     pub async fn recover(&self, now: Timestamp) -> Result<Vec<(CampaignId, u64)>> {
-        todo!()
+        self.inner.recover(now).await
     }
 
     /// Every campaign that is running or paused (and those that completed and still have active contacts), with its line, and all carriers.
     pub async fn dialler_setup(&self) -> Result<DiallerSetup> {
-        todo!()
+        self.inner.dialler_setup().await
     }
 
     /// Claims up to `max` due contacts in R-6 order; nothing when the campaign is not running this run.
@@ -108,12 +108,12 @@ impl Store {
         max: u32,
         now: Timestamp,
     ) -> Result<Leased> {
-        todo!()
+        self.inner.lease(campaign, run, max, now).await
     }
 
     /// Gives claims without an attempt back, untouched.
     pub async fn release(&self, leases: Vec<Lease>) -> Result<()> {
-        todo!()
+        self.inner.release(leases).await
     }
 
     /// The durable write before the INVITE: the attempt row exists after this returns `Ok(Ok(()))` and not otherwise. Group-committed with its neighbours.
@@ -121,22 +121,23 @@ impl Store {
         &self,
         attempt: NewAttempt,
     ) -> Result<std::result::Result<(), RecordRefused>> {
-        todo!()
+        self.inner.record(attempt).await
     }
 
     /// Ringing, answered, attached. Returns when queued; losing it is harmless.
     pub async fn progress(&self, progress: Progress) -> Result<()> {
-        todo!()
+        self.inner.progress(progress);
+        Ok(())
     }
 
     /// Attempt final, result kept, R-8 applied, contact moved, counters by delta; one transaction, group-committed.
     pub async fn finish(&self, finish: Finish, now: Timestamp) -> Result<Settled> {
-        todo!()
+        self.inner.finish(finish, now).await
     }
 
     /// The single day is over (CL-13): waiting contacts become `window_closed`.
     pub async fn sweep(&self, campaign: CampaignId, run: u32, now: Timestamp) -> Result<()> {
-        todo!()
+        self.inner.sweep(campaign, run, now).await
     }
 
     /// Completes the run if nobody waits and nobody is active, checked inside the transaction; `None` when somebody does.
@@ -146,7 +147,7 @@ impl Store {
         run: u32,
         now: Timestamp,
     ) -> Result<Option<CompletionReason>> {
-        todo!()
+        self.inner.complete(campaign, run, now).await
     }
 
     /// running or paused → failed; waiting contacts stay as they are.
@@ -157,7 +158,7 @@ impl Store {
         reason: String,
         now: Timestamp,
     ) -> Result<()> {
-        todo!()
+        self.inner.fail(campaign, run, reason, now).await
     }
 
     /// A new draft. `Invalid` when a bot or number does not exist.
@@ -167,17 +168,17 @@ impl Store {
         by: Actor,
         now: Timestamp,
     ) -> Result<Campaign> {
-        todo!()
+        self.inner.create_campaign(settings, by, now).await
     }
 
     /// One campaign.
     pub async fn campaign(&self, id: CampaignId) -> Result<Campaign> {
-        todo!()
+        self.inner.campaign(id).await
     }
 
     /// Newest first.
     pub async fn campaigns(&self, filter: CampaignFilter) -> Result<Vec<Campaign>> {
-        todo!()
+        self.inner.campaigns(filter).await
     }
 
     /// New settings for a draft or paused campaign (CL-11), a new revision when it has run; name and bot are locked then.
@@ -188,47 +189,48 @@ impl Store {
         by: Actor,
         now: Timestamp,
     ) -> Result<Campaign> {
-        todo!()
+        self.inner.update_campaign(id, settings, by, now).await
     }
 
     /// Only a draft that never ran (CL-10); its contacts go too.
     pub async fn delete_campaign(&self, id: CampaignId, by: Actor, now: Timestamp) -> Result<()> {
-        todo!()
+        let _ = now;
+        self.inner.delete_campaign(id, by).await
     }
 
     /// draft → running after the checks of CL-2 that the store can see (bot exists and is enabled, an enabled outbound number on an enabled carrier, at least one callable contact unless always-on): `Invalid` lists what fails by field.
     pub async fn start(&self, id: CampaignId, by: Actor, now: Timestamp) -> Result<Campaign> {
-        todo!()
+        self.inner.start(id, by, now).await
     }
 
     /// running → paused; no attempt is recorded after this commit.
     pub async fn pause(&self, id: CampaignId, by: Actor, now: Timestamp) -> Result<Campaign> {
-        todo!()
+        self.inner.pause(id, by, now).await
     }
 
     /// paused → running.
     pub async fn resume(&self, id: CampaignId, by: Actor, now: Timestamp) -> Result<Campaign> {
-        todo!()
+        self.inner.resume(id, by, now).await
     }
 
     /// → completed; waiting contacts become `manual_stopped` (CL-4).
     pub async fn stop(&self, id: CampaignId, by: Actor, now: Timestamp) -> Result<Campaign> {
-        todo!()
+        self.inner.stop(id, by, now).await
     }
 
     /// Sums, passes and outcomes of a run.
     pub async fn figures(&self, id: CampaignId, run: u32) -> Result<RunFigures> {
-        todo!()
+        self.inner.figures(id, run).await
     }
 
     /// The log, newest first, at most 1,000 entries.
     pub async fn activity(&self, id: CampaignId) -> Result<Vec<Activity>> {
-        todo!()
+        self.inner.activity(id).await
     }
 
     /// Newest first.
     pub async fn setup_snapshots(&self, id: CampaignId) -> Result<Vec<SetupSnapshot>> {
-        todo!()
+        self.inner.setup_snapshots(id).await
     }
 
     /// A keyset page of the current run, with trails.
@@ -237,17 +239,17 @@ impl Store {
         campaign: CampaignId,
         filter: ContactFilter,
     ) -> Result<Vec<Contact>> {
-        todo!()
+        self.inner.contacts(campaign, filter).await
     }
 
     /// One contact with its trail.
     pub async fn contact(&self, campaign: CampaignId, id: ContactId) -> Result<Contact> {
-        todo!()
+        self.inner.contact(campaign, id).await
     }
 
     /// A staging area for one file. `Conflict` unless the campaign is a draft that never ran (replaces, CT-4), running or paused (appends, CT-5).
     pub async fn begin_import(&self, campaign: CampaignId, now: Timestamp) -> Result<ImportId> {
-        todo!()
+        self.inner.begin_import(campaign, now).await
     }
 
     /// Adds rows; duplicates within the file are found here.
@@ -257,7 +259,7 @@ impl Store {
         rows: Vec<StagedRow>,
         rejected: Vec<RejectedRow>,
     ) -> Result<()> {
-        todo!()
+        self.inner.stage_rows(import, rows, rejected).await
     }
 
     /// One commit accepts the file (`Invalid` and discarded when it holds no good row), then it is applied in chunks; returns when all rows are contacts.
@@ -267,17 +269,17 @@ impl Store {
         by: Actor,
         now: Timestamp,
     ) -> Result<Import> {
-        todo!()
+        self.inner.accept_import(import, by, now).await
     }
 
     /// Forgets a file that was not accepted.
     pub async fn discard_import(&self, import: ImportId) -> Result<()> {
-        todo!()
+        self.inner.discard_import(import).await
     }
 
     /// How far it has come.
     pub async fn import(&self, id: ImportId) -> Result<Import> {
-        todo!()
+        self.inner.import(id).await
     }
 
     /// In file order.
@@ -287,7 +289,7 @@ impl Store {
         after_line: u64,
         limit: u32,
     ) -> Result<Vec<RejectedRow>> {
-        todo!()
+        self.inner.rejected_rows(import, after_line, limit).await
     }
 
     /// A chunk of the attempt report in order of attempt id, with variables.
@@ -298,12 +300,12 @@ impl Store {
         after: Option<AttemptId>,
         limit: u32,
     ) -> Result<Vec<Attempt>> {
-        todo!()
+        self.inner.attempts(campaign, run, after, limit).await
     }
 
     /// One attempt.
     pub async fn attempt(&self, id: AttemptId) -> Result<Attempt> {
-        todo!()
+        self.inner.attempt(id).await
     }
 
     /// A new, enabled carrier.
@@ -312,7 +314,7 @@ impl Store {
         settings: CarrierSettings,
         now: Timestamp,
     ) -> Result<Carrier> {
-        todo!()
+        self.inner.create_carrier(settings, now).await
     }
 
     /// Changed settings; the dialler sees them at once.
@@ -322,12 +324,12 @@ impl Store {
         enabled: bool,
         settings: CarrierSettings,
     ) -> Result<Carrier> {
-        todo!()
+        self.inner.update_carrier(id, enabled, settings).await
     }
 
     /// All.
     pub async fn carriers(&self) -> Result<Vec<Carrier>> {
-        todo!()
+        self.inner.carriers().await
     }
 
     /// `Invalid` when the carrier does not exist, `Conflict` when the number exists.
@@ -339,12 +341,12 @@ impl Store {
         direction: Direction,
         now: Timestamp,
     ) -> Result<Number> {
-        todo!()
+        self.inner.create_number(e164, carrier, label, direction, now).await
     }
 
     /// All.
     pub async fn numbers(&self) -> Result<Vec<Number>> {
-        todo!()
+        self.inner.numbers().await
     }
 
     /// A new, enabled bot; settings are checked by kind.
@@ -355,7 +357,7 @@ impl Store {
         settings: Value,
         now: Timestamp,
     ) -> Result<Bot> {
-        todo!()
+        self.inner.create_bot(name, kind, settings, now).await
     }
 
     /// Changed bot.
@@ -366,12 +368,12 @@ impl Store {
         name: String,
         settings: Value,
     ) -> Result<Bot> {
-        todo!()
+        self.inner.update_bot(id, enabled, name, settings).await
     }
 
     /// All.
     pub async fn bots(&self) -> Result<Vec<Bot>> {
-        todo!()
+        self.inner.bots().await
     }
 
     /// `Conflict` when the address is taken.
@@ -382,22 +384,22 @@ impl Store {
         password_hash: String,
         now: Timestamp,
     ) -> Result<User> {
-        todo!()
+        self.inner.create_user(email, role, password_hash, now).await
     }
 
     /// All.
     pub async fn users(&self) -> Result<Vec<User>> {
-        todo!()
+        self.inner.users().await
     }
 
     /// For signing in.
     pub async fn user_by_email(&self, email: &str) -> Result<Option<User>> {
-        todo!()
+        self.inner.user_by_email(email).await
     }
 
     /// One user.
     pub async fn user(&self, id: UserId) -> Result<User> {
-        todo!()
+        self.inner.user(id).await
     }
 
     /// A new key; only its hash is kept.
@@ -409,46 +411,53 @@ impl Store {
         scope: Scope,
         now: Timestamp,
     ) -> Result<Key> {
-        todo!()
+        self.inner.create_key(name, prefix, hash, scope, now).await
     }
 
     /// All.
     pub async fn keys(&self) -> Result<Vec<Key>> {
-        todo!()
+        self.inner.keys().await
     }
 
     /// For authentication.
     pub async fn key_by_prefix(&self, prefix: &str) -> Result<Option<Key>> {
-        todo!()
+        self.inner.key_by_prefix(prefix).await
     }
 
     /// Last use, at most once a minute.
     pub async fn touch_key(&self, id: KeyId, now: Timestamp) -> Result<()> {
-        todo!()
+        self.inner.touch_key(id, now).await
     }
 
     /// Ends it.
     pub async fn delete_key(&self, id: KeyId) -> Result<()> {
-        todo!()
+        self.inner.delete_key(id).await
     }
 
     /// Creates or replaces.
     pub async fn save_session(&self, session: Session) -> Result<()> {
-        todo!()
+        self.inner.save_session(session).await
     }
 
     /// If it is still valid.
     pub async fn session(&self, id_hash: [u8; 32], now: Timestamp) -> Result<Option<Session>> {
-        todo!()
+        self.inner.session(id_hash, now).await
     }
 
     /// Signs out.
     pub async fn delete_session(&self, id_hash: [u8; 32]) -> Result<()> {
-        todo!()
+        self.inner.delete_session(id_hash).await
     }
 
     /// Whether a write would be taken now.
     pub async fn ready(&self) -> Result<()> {
-        todo!()
+        self.inner.ready().await
+    }
+
+    /// Counts every row of a campaign again and names each counter, pass or log entry
+    /// that says otherwise; empty when all is well. Reads everything: for tests and
+    /// after a repair.
+    pub async fn recount(&self, campaign: CampaignId) -> Result<Vec<String>> {
+        self.inner.recount(campaign).await
     }
 }

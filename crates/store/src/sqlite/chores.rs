@@ -1,0 +1,113 @@
+//! Work too long for one transaction, done in pieces between the batches of calls.
+//!
+//! Whatever begins such work leaves a row that says so, so that a crash only means
+//! that [`find`] takes it up again.
+
+use std::time::{Duration, Instant};
+
+use campanile_domain::{
+    campaign::CompletionReason,
+    contact::ContactClass,
+    ids::{CampaignId, ImportId},
+};
+use rusqlite::params;
+use tokio::sync::oneshot;
+
+use crate::{
+    error::StoreError,
+    rows::ImportStage,
+    sqlite::{batch::Batch, counters::RunKey, dial, garbage, imports, sql},
+};
+
+/// How long one piece may take: calls wait for it.
+const PIECE: Duration = Duration::from_millis(30);
+/// Contacts that one piece takes out of a line; about as long as [`PIECE`].
+pub(crate) const CLOSED_AT_ONCE: u32 = 1_000;
+
+/// Which work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Waiting contacts of a run that was stopped or swept.
+    CloseLine(RunKey),
+    /// Rows of an accepted file become contacts.
+    ApplyImport(ImportId),
+    /// What a deleted campaign or a file that is done with left behind, by row of
+    /// `garbage`.
+    TakeAway(i64),
+}
+
+/// Some work, and who waits for its end.
+pub(crate) struct Chore {
+    pub(crate) task: Task,
+    pub(crate) done: Option<oneshot::Sender<()>>,
+}
+
+impl Chore {
+    pub(crate) fn new(task: Task) -> Self {
+        Self { task, done: None }
+    }
+
+    /// One piece of the work; whether that was the last.
+    pub(crate) fn step(&self, batch: &mut Batch<'_>) -> Result<bool, StoreError> {
+        match self.task {
+            Task::CloseLine(key) => Ok(dial::close_line(batch, key, CLOSED_AT_ONCE)? == 0),
+            Task::ApplyImport(import) => imports::apply(batch, import, &Budget::new(PIECE)),
+            Task::TakeAway(row) => garbage::take_away(batch, row, &Budget::new(PIECE)),
+        }
+    }
+}
+
+/// How long a piece has left.
+pub(crate) struct Budget {
+    until: Instant,
+}
+
+impl Budget {
+    fn new(length: Duration) -> Self {
+        Self { until: Instant::now() + length }
+    }
+
+    pub(crate) fn is_spent(&self) -> bool {
+        Instant::now() >= self.until
+    }
+}
+
+/// All work that rows say is not finished. Files that were not accepted when their
+/// process died are thrown away.
+pub(crate) fn find(batch: &mut Batch<'_>, discard_staging: bool) -> Result<(), StoreError> {
+    if discard_staging {
+        let staging = sql::all(
+            batch.db,
+            "SELECT id FROM import WHERE stage = ?1",
+            [ImportStage::Staging.code()],
+            |row| row.get().map(ImportId),
+        )?;
+        for import in staging {
+            imports::discard(batch, import)?;
+        }
+    }
+    let applying = sql::all(
+        batch.db,
+        "SELECT id FROM import WHERE stage = ?1",
+        [ImportStage::Applying.code()],
+        |row| row.get().map(ImportId),
+    )?;
+    for import in applying {
+        batch.chore(Chore::new(Task::ApplyImport(import)));
+    }
+    for row in sql::all(batch.db, "SELECT id FROM garbage", [], |row| row.get())? {
+        batch.chore(Chore::new(Task::TakeAway(row)));
+    }
+    let ended = sql::all(
+        batch.db,
+        "SELECT campaign, run FROM run WHERE reason = ?1 OR swept_at IS NOT NULL",
+        params![CompletionReason::ManuallyStopped.code()],
+        |row| Ok(RunKey { campaign: CampaignId(row.get()?), run: row.get()? }),
+    )?;
+    for key in ended {
+        if batch.counters(key)?.class(ContactClass::Waiting) > 0 {
+            batch.chore(Chore::new(Task::CloseLine(key)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,447 @@
+//! Where a contact stands in a run: the hot row, and the claim on it.
+
+use campanile_domain::{
+    attempt::{Lease, NewAttempt, Next},
+    contact::{ContactClass, ContactState},
+    ids::{CampaignId, ContactId, NumberId},
+    phone::PhoneNumber,
+    retry::RunEnd,
+};
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use crate::{
+    error::StoreError,
+    sqlite::{
+        attempt,
+        batch::{Batch, RunNow},
+        counters::RunKey,
+        sql::{self, Cells, digits, ms},
+    },
+    store::RecordRefused,
+};
+
+/// The parts of the waiting line, in the order in which they are dialled (R-6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// Due callbacks.
+    Callbacks = 0,
+    /// Triggered contacts, first in first out.
+    Triggered = 1,
+    /// All others, by the time they began to wait.
+    Rest = 2,
+}
+
+impl Line {
+    pub(crate) const ALL: [Self; 3] = [Self::Callbacks, Self::Triggered, Self::Rest];
+
+    /// The number that the table keeps.
+    pub(crate) fn code(self) -> u8 {
+        self as u8
+    }
+
+    fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|line| line.code() == code)
+    }
+}
+
+/// A contact in a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Dial {
+    pub(crate) key: RunKey,
+    pub(crate) contact: ContactId,
+    pub(crate) phone: PhoneNumber,
+    pub(crate) state: ContactState,
+    /// The part of the line it stands in, or stood in when it was claimed.
+    pub(crate) line: Line,
+    /// Its place there: when it falls due or began to wait, Unix milliseconds; 0 for
+    /// those present at Start.
+    pub(crate) due_at: i64,
+    /// The pass it is in or waits for, from 1.
+    pub(crate) wave: u32,
+    /// Whether it was dialled in that pass.
+    pub(crate) wave_dialled: bool,
+    /// Finished attempts that counted.
+    pub(crate) counted: u32,
+    /// Finished attempts that did not.
+    pub(crate) uncounted: u32,
+    /// Number of the last attempt.
+    pub(crate) dialled: u32,
+    /// It ended because its attempts were used up (R-3).
+    pub(crate) exhausted: bool,
+    /// Of the last claim.
+    pub(crate) epoch: i64,
+    /// The last attempt.
+    pub(crate) attempt: Option<i64>,
+    /// Its caller ID.
+    pub(crate) last_number: Option<i64>,
+}
+
+/// A SELECT whose columns are those that [`Dial::read`] expects.
+macro_rules! select_dial {
+    ($rest:literal) => {
+        concat!(
+            "SELECT campaign, run, contact, phone, state, line, due_at, wave, wave_dialled,
+                 counted, uncounted, dialled, exhausted, epoch, attempt, last_number
+             FROM dial ",
+            $rest
+        )
+    };
+}
+
+/// Every contact of a run.
+pub(crate) const OF_RUN: &str = select_dial!("WHERE campaign = ?1 AND run = ?2");
+
+impl Dial {
+    /// A contact that nobody has dialled. `began` is its place in the line.
+    pub(crate) fn fresh(key: RunKey, contact: ContactId, phone: PhoneNumber, began: i64) -> Self {
+        Self {
+            key,
+            contact,
+            phone,
+            state: ContactState::Pending,
+            line: Line::Rest,
+            due_at: began,
+            wave: 1,
+            wave_dialled: false,
+            counted: 0,
+            uncounted: 0,
+            dialled: 0,
+            exhausted: false,
+            epoch: 0,
+            attempt: None,
+            last_number: None,
+        }
+    }
+
+    pub(crate) fn read(row: &mut Cells<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            key: RunKey { campaign: CampaignId(row.get()?), run: row.get()? },
+            contact: ContactId(row.get()?),
+            phone: row.phone()?,
+            state: row.code(ContactState::from_code)?,
+            line: row.code(Line::from_code)?,
+            due_at: row.get()?,
+            wave: row.get()?,
+            wave_dialled: row.get()?,
+            counted: row.get()?,
+            uncounted: row.get()?,
+            dialled: row.get()?,
+            exhausted: row.get()?,
+            epoch: row.get()?,
+            attempt: row.get()?,
+            last_number: row.get()?,
+        })
+    }
+
+    pub(crate) fn load(
+        db: &Connection,
+        key: RunKey,
+        contact: ContactId,
+    ) -> rusqlite::Result<Option<Self>> {
+        sql::first(
+            db,
+            select_dial!("WHERE campaign = ?1 AND run = ?2 AND contact = ?3"),
+            params![key.campaign.0, key.run, contact.0],
+            Self::read,
+        )
+    }
+
+    pub(crate) fn insert(&self, db: &Connection) -> rusqlite::Result<()> {
+        sql::run(
+            db,
+            "INSERT INTO dial (campaign, run, contact, phone, state, line, due_at, wave,
+                 wave_dialled, counted, uncounted, dialled, exhausted, epoch, attempt,
+                 last_number)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+            params![
+                self.key.campaign.0,
+                self.key.run,
+                self.contact.0,
+                digits(self.phone),
+                self.state.code(),
+                self.line.code(),
+                self.due_at,
+                self.wave,
+                self.wave_dialled,
+                self.counted,
+                self.uncounted,
+                self.dialled,
+                self.exhausted,
+                self.epoch,
+                self.attempt,
+                self.last_number
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Writes the row over what it was, counters included.
+    pub(crate) fn replace(&self, batch: &mut Batch<'_>, before: &Self) -> rusqlite::Result<()> {
+        sql::run(
+            batch.db,
+            "UPDATE dial SET state = ?4, line = ?5, due_at = ?6, wave = ?7, wave_dialled = ?8,
+                 counted = ?9, uncounted = ?10, dialled = ?11, exhausted = ?12, epoch = ?13,
+                 attempt = ?14, last_number = ?15
+             WHERE campaign = ?1 AND run = ?2 AND contact = ?3",
+            params![
+                self.key.campaign.0,
+                self.key.run,
+                self.contact.0,
+                self.state.code(),
+                self.line.code(),
+                self.due_at,
+                self.wave,
+                self.wave_dialled,
+                self.counted,
+                self.uncounted,
+                self.dialled,
+                self.exhausted,
+                self.epoch,
+                self.attempt,
+                self.last_number
+            ],
+        )?;
+        batch.deltas().contact(self.key, before, -1);
+        batch.deltas().contact(self.key, self, 1);
+        batch.quiet(self.key.campaign);
+        Ok(())
+    }
+
+    /// The state of a contact that stands where this one stands.
+    fn waiting_state(&self) -> ContactState {
+        match self.line {
+            Line::Callbacks => ContactState::CallbackScheduled,
+            Line::Triggered => ContactState::Pending,
+            Line::Rest if self.counted + self.uncounted == 0 => ContactState::Pending,
+            Line::Rest => ContactState::RetryScheduled,
+        }
+    }
+
+    /// Back to its place in the line, or out of it when the run was ended meanwhile
+    /// (R-2).
+    pub(crate) fn go_back(&mut self, end: RunEnd) {
+        self.state = closed_state(end).unwrap_or_else(|| self.waiting_state());
+    }
+
+    /// The attempt is over: the contact goes where R-8 sends it. `counts` is `None` for
+    /// an attempt whose INVITE never left; it leaves no trace but its number.
+    pub(crate) fn settle(&mut self, counts: Option<bool>, next: Next, exhausted: bool) {
+        match counts {
+            Some(true) => self.counted += 1,
+            Some(false) => self.uncounted += 1,
+            None => {}
+        }
+        match (next, counts) {
+            // It keeps the place it had, so that a pause puts nobody to the end.
+            (Next::Retry(_), None) => self.state = self.waiting_state(),
+            (Next::Retry(at), _) => {
+                self.line = Line::Rest;
+                self.due_at = ms(at);
+                self.state = ContactState::RetryScheduled;
+            }
+            (Next::Callback(at), _) => {
+                self.line = Line::Callbacks;
+                self.due_at = ms(at);
+                self.state = ContactState::CallbackScheduled;
+            }
+            (Next::Final(state), _) => self.state = state,
+        }
+        let waits = self.state.class() == ContactClass::Waiting;
+        self.exhausted = exhausted && !waits;
+        if waits && counts == Some(true) {
+            self.wave = self.counted + 1;
+            self.wave_dialled = false;
+        }
+    }
+
+    /// What became of it, told again.
+    pub(crate) fn next(&self) -> Next {
+        let due = Timestamp::from_millisecond(self.due_at).unwrap_or_default();
+        match self.state {
+            ContactState::CallbackScheduled => Next::Callback(due),
+            state if matches!(state.class(), ContactClass::Final | ContactClass::Excluded) => {
+                Next::Final(state)
+            }
+            _ => Next::Retry(due),
+        }
+    }
+
+    fn lease(&self) -> Lease {
+        Lease {
+            campaign: self.key.campaign,
+            run: self.key.run,
+            contact: self.contact,
+            phone: self.phone,
+            counted: self.counted,
+            dialled: self.dialled,
+            last_number: self.last_number.map(NumberId),
+            epoch: self.epoch,
+        }
+    }
+}
+
+/// Where a waiting contact goes when its run was ended (CL-4, CL-13).
+pub(crate) fn closed_state(end: RunEnd) -> Option<ContactState> {
+    match end {
+        RunEnd::Open => None,
+        RunEnd::Stopped => Some(ContactState::ManualStopped),
+        RunEnd::Swept => Some(ContactState::WindowClosed),
+    }
+}
+
+/// Claims up to `max` due contacts, in the order of R-6.
+pub(crate) fn lease(
+    batch: &mut Batch<'_>,
+    key: RunKey,
+    max: u32,
+    now: Timestamp,
+) -> Result<Vec<Lease>, StoreError> {
+    let run = batch.run(key)?;
+    if !run.may_dial() {
+        return Ok(Vec::new());
+    }
+    let mut leases = Vec::new();
+    for line in Line::ALL {
+        let wanted = i64::from(max) - leases.len() as i64;
+        if wanted <= 0 {
+            break;
+        }
+        let due = sql::all(
+            batch.db,
+            select_dial!(
+                "WHERE campaign = ?1 AND run = ?2 AND line = ?3 AND state < 3 AND due_at <= ?4
+                 ORDER BY due_at, contact LIMIT ?5"
+            ),
+            params![key.campaign.0, key.run, line.code(), ms(now), wanted],
+            Dial::read,
+        )?;
+        for before in due {
+            let after =
+                Dial { state: ContactState::Leased, epoch: before.epoch + 1, ..before.clone() };
+            after.replace(batch, &before)?;
+            leases.push(after.lease());
+        }
+    }
+    Ok(leases)
+}
+
+/// Gives claims back; those that are not ours any more are passed over.
+pub(crate) fn release(batch: &mut Batch<'_>, leases: &[Lease]) -> Result<(), StoreError> {
+    for lease in leases {
+        let key = RunKey { campaign: lease.campaign, run: lease.run };
+        let Some(dial) = Dial::load(batch.db, key, lease.contact)? else { continue };
+        if dial.is_held_by(lease) {
+            let run = batch.run(key)?;
+            give_back(batch, &run, &dial)?;
+        }
+    }
+    Ok(())
+}
+
+impl Dial {
+    fn is_held_by(&self, lease: &Lease) -> bool {
+        self.state == ContactState::Leased && self.epoch == lease.epoch
+    }
+}
+
+fn give_back(batch: &mut Batch<'_>, run: &RunNow, dial: &Dial) -> Result<(), StoreError> {
+    let mut after = dial.clone();
+    after.go_back(run.end);
+    after.replace(batch, dial)?;
+    Ok(())
+}
+
+/// Turns a claim into an attempt: the durable write before the INVITE (R-1).
+pub(crate) fn record(
+    batch: &mut Batch<'_>,
+    new: &NewAttempt,
+) -> Result<Result<(), RecordRefused>, StoreError> {
+    let lease = &new.lease;
+    let key = RunKey { campaign: lease.campaign, run: lease.run };
+    let Some(before) = Dial::load(batch.db, key, lease.contact)? else {
+        return Ok(Err(RecordRefused::LeaseLost));
+    };
+    if before.state == ContactState::Excluded {
+        return Ok(Err(RecordRefused::Excluded));
+    }
+    if !before.is_held_by(lease) || new.number != before.dialled + 1 {
+        return Ok(Err(RecordRefused::LeaseLost));
+    }
+    let run = batch.run(key)?;
+    if !run.may_dial() {
+        give_back(batch, &run, &before)?;
+        return Ok(Err(RecordRefused::NotRunning));
+    }
+    attempt::insert(batch, key, new)?;
+    let after = Dial {
+        state: ContactState::Dialling,
+        dialled: new.number,
+        wave_dialled: true,
+        attempt: Some(new.id.0),
+        last_number: Some(new.number_id.0),
+        ..before.clone()
+    };
+    after.replace(batch, &before)?;
+    batch.deltas().dialled(key, before.wave, ms(new.at));
+    batch.deltas().now(key, ms(new.at));
+    Ok(Ok(()))
+}
+
+/// What [`take_back`] found in one chunk.
+pub(crate) struct TakenBack {
+    /// Rows that were looked at; 0 when none is left.
+    pub(crate) seen: usize,
+    /// Attempts that became `unknown`.
+    pub(crate) unknown: u64,
+}
+
+/// After a crash: contacts of a dead process, up to `max` of them. A claim goes back
+/// untouched, an attempt without an end becomes `unknown`, one whose result was still
+/// awaited is settled.
+pub(crate) fn take_back(
+    batch: &mut Batch<'_>,
+    key: RunKey,
+    max: u32,
+    now: Timestamp,
+) -> Result<TakenBack, StoreError> {
+    let run = batch.run(key)?;
+    let active = sql::all(
+        batch.db,
+        select_dial!("WHERE campaign = ?1 AND run = ?2 AND state BETWEEN 3 AND 9 LIMIT ?3"),
+        params![key.campaign.0, key.run, max],
+        Dial::read,
+    )?;
+    let mut unknown = 0;
+    for dial in &active {
+        if dial.state == ContactState::Leased {
+            give_back(batch, &run, dial)?;
+        } else if attempt::recover(batch, &run, dial, now)? {
+            unknown += 1;
+        }
+    }
+    batch.deltas().now(key, ms(now));
+    Ok(TakenBack { seen: active.len(), unknown })
+}
+
+/// Takes up to `max` waiting contacts out of the line of an ended run; returns how
+/// many there were.
+pub(crate) fn close_line(
+    batch: &mut Batch<'_>,
+    key: RunKey,
+    max: u32,
+) -> Result<usize, StoreError> {
+    let run = batch.run(key)?;
+    let Some(state) = closed_state(run.end) else { return Ok(0) };
+    let waiting = sql::all(
+        batch.db,
+        select_dial!("WHERE campaign = ?1 AND run = ?2 AND state IN (0, 1, 2) LIMIT ?3"),
+        params![key.campaign.0, key.run, max],
+        Dial::read,
+    )?;
+    for before in &waiting {
+        Dial { state, ..before.clone() }.replace(batch, before)?;
+    }
+    batch.deltas().now(key, run.ended_at.unwrap_or_default());
+    Ok(waiting.len())
+}
