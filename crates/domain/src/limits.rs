@@ -44,13 +44,13 @@ impl TokenBucket {
 
     /// When a token is there for a call that lets `ahead` others go first, not before
     /// `now`; `None` when never.
-    pub fn ready_at(&self, ahead: u32, now: Timestamp) -> Option<Timestamp> {
+    pub fn ready_at(&mut self, ahead: u32, now: Timestamp) -> Option<Timestamp> {
         let now_us = now.as_microsecond();
         let cost = self.cost_us()?;
         let full_at = self.full_at(now_us, cost);
         let behind = full_at.saturating_add(cost.saturating_mul(i64::from(ahead)));
-        let ready = behind.saturating_sub(self.allowance_us(cost)).max(now_us);
-        Timestamp::from_microsecond(ready).ok()
+        let ready = behind.saturating_sub(self.allowance_us(cost));
+        if ready <= now_us { Some(now) } else { Timestamp::from_microsecond(ready).ok() }
     }
 
     /// Takes a token, if there is one.
@@ -61,7 +61,9 @@ impl TokenBucket {
         if full_at - self.allowance_us(cost) > now_us {
             return false;
         }
-        self.full_at_us = full_at + cost;
+        // Counted from the next whole microsecond: never early by a part of one.
+        let begun_us = now_us + i64::from(now.as_nanosecond() % 1_000 != 0);
+        self.full_at_us = full_at.max(begun_us) + cost;
         true
     }
 
@@ -76,9 +78,10 @@ impl TokenBucket {
 
     /// Never further ahead than an empty bucket is: a clock that was set back must not
     /// stop the calls for as long as it jumped.
-    fn full_at(&self, now_us: i64, cost: i64) -> i64 {
-        let empty = now_us.saturating_add(self.burst.saturating_mul(cost));
-        self.full_at_us.clamp(now_us, empty.max(now_us))
+    fn full_at(&mut self, now_us: i64, cost: i64) -> i64 {
+        let empty = now_us.saturating_add(1).saturating_add(self.burst.saturating_mul(cost));
+        self.full_at_us = self.full_at_us.min(empty);
+        self.full_at_us.max(now_us)
     }
 }
 
@@ -124,7 +127,7 @@ mod tests {
         assert!(bucket.take(at(0)));
         let before = at(0) - SignedDuration::from_hours(1);
         assert!(!bucket.take(before));
-        assert!(bucket.take(before + SignedDuration::from_millis(100)));
+        assert!(bucket.take(before + SignedDuration::from_micros(100_001)));
     }
 
     proptest! {

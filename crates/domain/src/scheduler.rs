@@ -197,7 +197,8 @@ const WAKE_MIN: SignedDuration = SignedDuration::from_micros(100);
 /// # When the store fails
 /// A record that failed may or may not be durable: it is never dialled. Its claim is
 /// given back and its attempt finished as [`Ending::NotSent`], of which the store
-/// does what fits: the one without a row, the other with.
+/// does what fits: the one without a row, the other with. Nothing waits for the answer
+/// to such a `Finish`, because the store may know nothing of the attempt.
 pub struct Scheduler {
     ids: IdSource,
     max_calls: u32,
@@ -209,13 +210,21 @@ pub struct Scheduler {
     /// Answered calls that wait for a seat, oldest first, and until when.
     waiting: VecDeque<(AttemptId, Timestamp)>,
     /// Finished attempts that the store has not confirmed.
-    finishing: HashMap<AttemptId, CampaignId>,
+    finishing: HashMap<AttemptId, Finishing>,
     /// Mean time from asking for a row to having it.
     lead: SignedDuration,
     /// Dials over all campaigns.
     served: u64,
     commands: VecDeque<Command>,
     wake_at: Timestamp,
+}
+
+/// An end that was given to the store.
+#[derive(Debug, Clone, Copy)]
+struct Finishing {
+    campaign: CampaignId,
+    /// The run is not over before the answer came.
+    awaited: bool,
 }
 
 impl Scheduler {
@@ -275,7 +284,7 @@ impl Scheduler {
     /// Whether no call is up and nothing waits for an answer of the store.
     pub fn is_idle(&self) -> bool {
         self.calls.is_empty()
-            && self.finishing.is_empty()
+            && self.finishing.values().all(|finishing| !finishing.awaited)
             && self.commands.is_empty()
             && self.runs.values().all(Run::is_quiet)
     }
@@ -343,7 +352,7 @@ impl Scheduler {
         if let Some(call) = doubtful {
             self.commands.push_back(Command::Release(vec![call.attempt.lease.clone()]));
             let report = call.not_sent(self.now);
-            self.finish(call.attempt, report);
+            self.finish(call.attempt, report, false);
         }
     }
 
@@ -360,9 +369,9 @@ impl Scheduler {
     }
 
     fn settled(&mut self, attempt: AttemptId, queue: QueueState) {
-        let Some(campaign) = self.finishing.remove(&attempt) else { return };
-        if let Some(run) = self.runs.get_mut(&campaign) {
-            run.finishing -= 1;
+        let Some(finishing) = self.finishing.remove(&attempt) else { return };
+        if let Some(run) = self.runs.get_mut(&finishing.campaign) {
+            run.finishing -= u32::from(finishing.awaited);
             run.set_queue(queue);
         }
     }
@@ -428,11 +437,11 @@ impl Scheduler {
             call.advance(AttemptEvent::Ended, &mut run.tally);
         }
         self.carriers.ended(call.carrier.id, attempt);
-        self.finish(call.attempt, report);
+        self.finish(call.attempt, report, true);
     }
 
     /// Names what an attempt came to and has it written.
-    fn finish(&mut self, attempt: NewAttempt, mut report: CallReport) {
+    fn finish(&mut self, attempt: NewAttempt, mut report: CallReport, awaited: bool) {
         let now = self.now;
         let verdict = match self.carriers.desk_mut(attempt.carrier) {
             Some(desk) => desk.breaker.call_ended(&report, now),
@@ -445,10 +454,10 @@ impl Scheduler {
             report.result.take().unwrap_or_else(|| retry::automatic_result(outcome, &report));
         let campaign = attempt.lease.campaign;
         let counted = attempt.lease.counted + u32::from(counts);
-        self.finishing.insert(attempt.id, campaign);
+        self.finishing.insert(attempt.id, Finishing { campaign, awaited });
         let finish = Finish { attempt, report, outcome, counts, result };
         if let Some(run) = self.runs.get_mut(&campaign) {
-            run.finishing += 1;
+            run.finishing += u32::from(awaited);
             if finish.report.ending != Ending::NotSent {
                 let settings = run.setup.settings.clone();
                 let after = After::of(&finish, &settings, counted, RunEnd::Open, false, now);
@@ -519,7 +528,7 @@ impl Scheduler {
                 let report = call.not_sent(now);
                 self.carriers.ended(carrier, attempt);
                 if let Some(call) = self.calls.remove(&attempt) {
-                    self.finish(call.attempt, report);
+                    self.finish(call.attempt, report, true);
                 }
             } else if self.carriers.take_token(carrier, attempt, now) {
                 call.advance(AttemptEvent::Placed, &mut run.tally);
@@ -577,10 +586,15 @@ impl Scheduler {
                 self.commands.push_back(Command::Fail { campaign, run: number, reason });
             }
         }
-        let orphans = |run: &Run| {
+        let over = |run: &Run| {
             matches!(run.setup.status, Status::Completed | Status::Failed) && run.is_quiet()
         };
-        self.runs.retain(|_, run| !orphans(run));
+        let before = self.runs.len();
+        self.runs.retain(|_, run| !over(run));
+        if self.runs.len() < before {
+            let runs = &self.runs;
+            self.finishing.retain(|_, finishing| runs.contains_key(&finishing.campaign));
+        }
     }
 
     /// Starts calls: higher priorities first, campaigns of one priority in turn.

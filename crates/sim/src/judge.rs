@@ -1,0 +1,262 @@
+//! What must hold whatever happens, checked as it happens (design/reliability.md 3a,
+//! as far as it applies without a wire).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use campanile_domain::{
+    attempt::{Finish, NewAttempt},
+    campaign::Status,
+    contact::{ContactClass, ContactState},
+    ids::{AttemptId, CampaignId, CarrierId, ContactId},
+    live::LiveView,
+    outcome::Ending,
+    scheduler::Placement,
+    setup::DiallerSetup,
+    why::ReasonCode,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{line::LineCall, store::Store};
+
+/// How many INVITEs of a carrier are looked back at.
+const LOOK_BACK: usize = 200;
+/// For this long nothing may be dialled for no reason.
+const SILENCE_MAX: SignedDuration = SignedDuration::from_secs(10);
+
+/// A check that failed, in words.
+pub(crate) type Check = Result<(), String>;
+
+/// What the judge saw, in true time.
+#[derive(Debug, Default)]
+pub(crate) struct Judge {
+    /// INVITEs by contact: the attempt numbers used.
+    numbers: HashMap<(CampaignId, ContactId), BTreeSet<u32>>,
+    /// INVITEs of each carrier under its present limits.
+    invites: HashMap<CarrierId, Vec<Timestamp>>,
+    placed: HashSet<AttemptId>,
+    finished: HashSet<AttemptId>,
+    last_invite: BTreeMap<CampaignId, Timestamp>,
+    /// Since when a campaign has been saying that it dials.
+    says_it_dials: BTreeMap<CampaignId, Timestamp>,
+    pub(crate) dials: u64,
+    pub(crate) connected: u64,
+}
+
+impl Judge {
+    /// A carrier's limits changed: the old INVITEs were under the old ones.
+    pub(crate) fn limits_changed(&mut self, carrier: CarrierId) {
+        self.invites.remove(&carrier);
+    }
+
+    /// A row is asked for.
+    pub(crate) fn record(&mut self, attempt: &NewAttempt, store: &Store) -> Check {
+        let lease = &attempt.lease;
+        let Some(campaign) = store.campaigns.iter().find(|each| each.id == lease.campaign) else {
+            return Err(format!("a row of {:?}, which does not exist", lease.campaign));
+        };
+        if attempt.pass != lease.counted + 1 || attempt.number != lease.dialled + 1 {
+            return Err(format!(
+                "{:?} has pass {} and number {}",
+                attempt.id, attempt.pass, attempt.number
+            ));
+        }
+        // Pass 1 before retries: whoever waited when this retry fell due is claimed.
+        let index = crate::store::Campaign::index_of(lease.contact);
+        let own = &campaign.contacts[index];
+        let is_retry = lease.dialled > 0 && own.state == ContactState::Leased;
+        let passed_over = |other: &crate::store::Contact| {
+            other.state == ContactState::Pending && other.dialled == 0 && other.due < own.due
+        };
+        let callback =
+            own.due > Timestamp::UNIX_EPOCH && lease.counted >= campaign.settings.max_attempts;
+        if is_retry
+            && !callback
+            && !campaign.settings.callback_detection
+            && campaign.contacts.iter().any(passed_over)
+        {
+            return Err(format!(
+                "{:?} is dialled again before others were dialled once",
+                lease.contact
+            ));
+        }
+        Ok(())
+    }
+
+    /// An INVITE leaves.
+    #[expect(clippy::too_many_arguments, reason = "everything that an INVITE depends on")]
+    pub(crate) fn invite(
+        &mut self,
+        placement: &Placement,
+        known: &DiallerSetup,
+        store: &Store,
+        calls: &HashMap<AttemptId, LineCall>,
+        max_calls: u32,
+        wall: Timestamp,
+        now: Timestamp,
+    ) -> Check {
+        let attempt = &placement.attempt;
+        let lease = &attempt.lease;
+        let who = format!("the INVITE of {:?} to {:?}", attempt.id, lease.contact);
+        let row = store.attempts.get(&attempt.id);
+        if row.is_none_or(|row| row.outcome.is_some() || row.attempt != *attempt) {
+            return Err(format!("{who} has no durable row without an end"));
+        }
+        if !self.placed.insert(attempt.id) {
+            return Err(format!("{who} leaves twice"));
+        }
+        if calls
+            .values()
+            .any(|call| call.campaign == lease.campaign && call.contact == lease.contact)
+        {
+            return Err(format!("{who} leaves while another call to it is up"));
+        }
+        if !self.numbers.entry((lease.campaign, lease.contact)).or_default().insert(attempt.number)
+        {
+            return Err(format!("{who} repeats attempt number {}", attempt.number));
+        }
+        if placement.callee != format!("+{}", lease.phone.digits()) {
+            return Err(format!("{who} goes to {}", placement.callee));
+        }
+        let Some(setup) = known.campaigns.iter().find(|setup| setup.id == lease.campaign) else {
+            return Err(format!("{who} leaves though its campaign is gone"));
+        };
+        if setup.status != Status::Running {
+            return Err(format!("{who} leaves while the campaign is {}", setup.status.word()));
+        }
+        if !setup.settings.window.is_open(wall) {
+            return Err(format!("{who} leaves outside the window, at {wall}"));
+        }
+        if !setup.bot.as_ref().is_some_and(|bot| bot.enabled) {
+            return Err(format!("{who} leaves without a bot"));
+        }
+        if setup.settings.mode == campanile_domain::settings::Mode::SingleDay
+            && setup.settings.window.day_end(setup.started_at).is_none_or(|end| wall >= end)
+        {
+            return Err(format!("{who} leaves after its single day"));
+        }
+        let Some(carrier) = known.carriers.iter().find(|carrier| carrier.id == attempt.carrier)
+        else {
+            return Err(format!("{who} leaves through a carrier that is gone"));
+        };
+        if !carrier.enabled {
+            return Err(format!("{who} leaves through a disabled carrier"));
+        }
+        let number = setup.numbers.iter().find(|number| number.id == attempt.number_id);
+        if number.is_none_or(|number| {
+            number.carrier_id != attempt.carrier && !carrier.settings.any_caller_id
+        }) {
+            return Err(format!("{who} shows a number that this carrier does not take"));
+        }
+        let used = calls.values().filter(|call| call.carrier == carrier.id).count();
+        if used >= carrier.settings.channels as usize {
+            return Err(format!(
+                "{who} is call {} of {} channels",
+                used + 1,
+                carrier.settings.channels
+            ));
+        }
+        if calls.len() >= max_calls as usize {
+            return Err(format!("{who} is call {} of {max_calls}", calls.len() + 1));
+        }
+        let (cps, burst) = (carrier.settings.cps, f64::from(carrier.settings.burst));
+        let invites = self.invites.entry(carrier.id).or_default();
+        invites.push(now);
+        for (back, earlier) in invites.iter().rev().take(LOOK_BACK).enumerate() {
+            let seconds = now.duration_since(*earlier).as_secs_f64();
+            if (back + 1) as f64 > cps * seconds + burst + 1e-6 {
+                return Err(format!(
+                    "{who} is one of {} within {seconds} s at {cps}/s, burst {burst}",
+                    back + 1
+                ));
+            }
+        }
+        self.last_invite.insert(lease.campaign, now);
+        self.dials += 1;
+        Ok(())
+    }
+
+    /// A call gets a seat.
+    pub(crate) fn connect(
+        &mut self,
+        campaign: CampaignId,
+        known: &DiallerSetup,
+        calls: &HashMap<AttemptId, LineCall>,
+    ) -> Check {
+        self.connected += 1;
+        let taken =
+            calls.values().filter(|call| call.campaign == campaign && call.connected).count();
+        // A campaign that ended keeps the seats that it had.
+        let seats = known.campaigns.iter().find(|setup| setup.id == campaign);
+        if seats.is_some_and(|setup| taken >= setup.settings.concurrency as usize) {
+            return Err(format!("{campaign:?} takes seat {} of its concurrency", taken + 1));
+        }
+        Ok(())
+    }
+
+    /// The end of an attempt is given to the store.
+    pub(crate) fn finish(&mut self, finish: &Finish) -> Check {
+        let id = finish.attempt.id;
+        if !self.finished.insert(id) {
+            return Err(format!("{id:?} is finished twice"));
+        }
+        let sent = finish.report.ending != Ending::NotSent;
+        if sent != self.placed.contains(&id) {
+            return Err(format!("{id:?} is finished as {:?}", finish.report.ending));
+        }
+        if finish.result.disposition.is_empty() {
+            return Err(format!("{id:?} has no disposition"));
+        }
+        Ok(())
+    }
+
+    /// What pages are told, at least every few seconds.
+    pub(crate) fn view(&mut self, view: &LiveView, now: Timestamp) -> Check {
+        let reason = &view.reason;
+        if reason.sentence.trim().is_empty() {
+            return Err(format!("{:?} gives {:?} without a word", view.campaign, reason.code));
+        }
+        if reason.code != ReasonCode::Dialling {
+            self.says_it_dials.remove(&view.campaign);
+            return Ok(());
+        }
+        let said = *self.says_it_dials.entry(view.campaign).or_insert(now);
+        let dialled = self.last_invite.get(&view.campaign).copied().unwrap_or(said);
+        if now.duration_since(said.max(dialled)) > SILENCE_MAX {
+            return Err(format!(
+                "{:?} says that it dials, and does not: {}",
+                view.campaign, reason.sentence
+            ));
+        }
+        Ok(())
+    }
+
+    /// The world has come to rest.
+    pub(crate) fn end(&self, store: &Store) -> Check {
+        for campaign in &store.campaigns {
+            for (index, contact) in campaign.contacts.iter().enumerate() {
+                let who = format!("contact {index} of {:?}", campaign.id);
+                let callbacks = u32::from(campaign.settings.callback_detection) * contact.dialled;
+                if contact.counted > campaign.settings.max_attempts + callbacks {
+                    return Err(format!("{who} has {} counted attempts", contact.counted));
+                }
+                let done =
+                    matches!(contact.state.class(), ContactClass::Final | ContactClass::Excluded);
+                if campaign.status == Status::Completed && !done {
+                    return Err(format!("{who} is {} in a completed run", contact.state.word()));
+                }
+                if contact.state.class() == ContactClass::Active {
+                    return Err(format!(
+                        "{who} is {} at the end of the world",
+                        contact.state.word()
+                    ));
+                }
+            }
+        }
+        for id in &self.placed {
+            if store.attempts.get(id).is_none_or(|row| row.outcome.is_none()) {
+                return Err(format!("{id:?} was dialled and has no end"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,286 @@
+//! What a seed makes of the world: campaigns, carriers, and what people and machines
+//! do to them.
+
+use std::sync::Arc;
+
+use campanile_domain::{
+    bot::{Bot, BotKind},
+    carrier::{Carrier, CarrierSettings, Direction, Number, NumberFormat, Transport},
+    ids::{BotId, CarrierId, NumberId},
+    outcome::Outcome,
+    phone::PhoneNumber,
+    settings::{Mode, PacingMode, PacingSettings, Settings},
+    window::{Day, Window},
+};
+use jiff::{SignedDuration, Timestamp};
+use rand::{RngExt, rngs::StdRng};
+
+/// The world as it begins, and what is going to happen in it.
+pub(crate) struct Scene {
+    pub(crate) start: Timestamp,
+    pub(crate) max_calls: u32,
+    pub(crate) carriers: Vec<Carrier>,
+    pub(crate) numbers: Vec<Number>,
+    pub(crate) bot: Arc<Bot>,
+    pub(crate) campaigns: Vec<Plan>,
+    /// What happens, and when.
+    pub(crate) acts: Vec<(Timestamp, Act)>,
+}
+
+/// A campaign to be run.
+pub(crate) struct Plan {
+    pub(crate) settings: Settings,
+    pub(crate) contacts: u32,
+    pub(crate) numbers: Vec<usize>,
+}
+
+/// Something that people, carriers or machines do.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Act {
+    Start(usize),
+    Pause(usize),
+    Resume(usize),
+    Stop(usize),
+    Concurrency(usize, u32),
+    Exclude(usize, usize),
+    AddContacts(usize, u32),
+    Limits(usize, f64, u32),
+    CarrierEnabled(usize, bool),
+    Weather(usize, Weather),
+    BotEnabled(bool),
+    /// The store takes no writes until then.
+    Outage(SignedDuration),
+    /// The process dies, and comes back after a while.
+    Crash(SignedDuration),
+    /// The wall clock is set back.
+    ClockBack(SignedDuration),
+}
+
+/// What a carrier does to the calls it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weather {
+    Fair,
+    Overloaded { retry_after_seconds: Option<u32> },
+    ServerErrors,
+    Silent,
+    InstantRefusals,
+}
+
+/// Where and when a world begins: quiet days, and the days on which clocks change.
+const PLACES: &[(&str, &str)] = &[
+    ("Asia/Kolkata", "2026-11-17T02:10:00Z"),
+    ("Europe/Berlin", "2026-03-28T19:00:00Z"),
+    ("Europe/Berlin", "2026-10-24T22:30:00Z"),
+    ("Australia/Lord_Howe", "2026-04-04T09:00:00Z"),
+    ("America/New_York", "2026-03-07T15:00:00Z"),
+    ("Asia/Kathmandu", "2026-06-01T00:00:00Z"),
+    ("Africa/Casablanca", "2026-02-14T20:00:00Z"),
+];
+
+impl Scene {
+    pub(crate) fn of(rng: &mut StdRng) -> Self {
+        let (zone, start) = PLACES[rng.random_range(0..PLACES.len())];
+        let start: Timestamp = start.parse().expect("the list holds RFC 3339 times");
+        let carriers: Vec<Carrier> =
+            (0..rng.random_range(1..=3)).map(|index| carrier(rng, index)).collect();
+        let mut numbers: Vec<Number> = Vec::new();
+        for (index, carrier) in carriers.iter().enumerate() {
+            for own in 0..rng.random_range(1..=2) {
+                numbers.push(number(index * 10 + own, carrier.id));
+            }
+        }
+        let campaigns: Vec<Plan> = (0..rng.random_range(1..=3))
+            .map(|index| plan(rng, zone, index, numbers.len()))
+            .collect();
+        let mut scene = Self {
+            start,
+            max_calls: if rng.random_bool(0.2) { rng.random_range(1..=6) } else { 500 },
+            carriers,
+            numbers,
+            bot: Arc::new(Bot {
+                id: BotId(1),
+                name: "Greeter".into(),
+                kind: BotKind::Script,
+                enabled: true,
+                settings: serde_json::Value::Null,
+            }),
+            campaigns,
+            acts: Vec::new(),
+        };
+        scene.plan_acts(rng);
+        scene
+    }
+
+    fn plan_acts(&mut self, rng: &mut StdRng) {
+        let start = self.start;
+        for index in 0..self.campaigns.len() {
+            let at = after(start, rng, 0..600);
+            self.acts.push((at, Act::Start(index)));
+            let always_on = self.campaigns[index].settings.always_on;
+            for _ in 0..rng.random_range(0..6) {
+                let at = after(at, rng, 1..40_000);
+                self.operate(rng, index, at);
+            }
+            if always_on || rng.random_bool(0.1) {
+                let at = after(at, rng, 3_000..200_000);
+                self.acts.push((at, Act::Stop(index)));
+            }
+        }
+        for _ in 0..rng.random_range(0..4) {
+            let at = after(start, rng, 60..40_000);
+            self.misfortune(rng, at);
+        }
+    }
+
+    fn operate(&mut self, rng: &mut StdRng, index: usize, at: Timestamp) {
+        let contacts = self.campaigns[index].contacts as usize;
+        match rng.random_range(0..4) {
+            0 => {
+                self.acts.push((at, Act::Pause(index)));
+                self.acts.push((after(at, rng, 1..4_000), Act::Resume(index)));
+            }
+            1 => {
+                let seats = rng.random_range(1..=12);
+                self.acts.push((at, Act::Concurrency(index, seats)));
+            }
+            2 if contacts > 0 => {
+                self.acts.push((at, Act::Exclude(index, rng.random_range(0..contacts))));
+            }
+            _ => self.acts.push((at, Act::AddContacts(index, rng.random_range(1..8)))),
+        }
+    }
+
+    fn misfortune(&mut self, rng: &mut StdRng, at: Timestamp) {
+        let carrier = rng.random_range(0..self.carriers.len());
+        match rng.random_range(0..7) {
+            0 => {
+                let weather = match rng.random_range(0..4) {
+                    0 => Weather::Overloaded {
+                        retry_after_seconds: rng.random_bool(0.5).then(|| rng.random_range(0..400)),
+                    },
+                    1 => Weather::ServerErrors,
+                    2 => Weather::Silent,
+                    _ => Weather::InstantRefusals,
+                };
+                self.acts.push((at, Act::Weather(carrier, weather)));
+                self.acts.push((after(at, rng, 5..3_000), Act::Weather(carrier, Weather::Fair)));
+            }
+            1 => {
+                let cps = f64::from(rng.random_range(2u32..60)) / 4.0;
+                self.acts.push((at, Act::Limits(carrier, cps, rng.random_range(1..20))));
+            }
+            2 => {
+                self.acts.push((at, Act::CarrierEnabled(carrier, false)));
+                self.acts.push((after(at, rng, 1..900), Act::CarrierEnabled(carrier, true)));
+            }
+            3 => {
+                self.acts.push((at, Act::BotEnabled(false)));
+                self.acts.push((after(at, rng, 1..900), Act::BotEnabled(true)));
+            }
+            4 => {
+                let length = SignedDuration::from_secs(rng.random_range(1..60));
+                self.acts.push((at, Act::Outage(length)));
+            }
+            5 => {
+                let length = SignedDuration::from_secs(rng.random_range(1..7_200));
+                self.acts.push((at, Act::ClockBack(length)));
+            }
+            _ => {
+                let length = SignedDuration::from_millis(rng.random_range(500..90_000));
+                self.acts.push((at, Act::Crash(length)));
+            }
+        }
+    }
+}
+
+/// Most things happen while there is something to disturb: early.
+fn after(start: Timestamp, rng: &mut StdRng, seconds: std::ops::Range<i64>) -> Timestamp {
+    let late = rng.random_range(seconds.clone());
+    let early = rng.random_range(seconds.start..=late);
+    start + SignedDuration::from_millis(early * 1_000 + rng.random_range(0..1_000))
+}
+
+fn carrier(rng: &mut StdRng, index: usize) -> Carrier {
+    Carrier {
+        id: CarrierId(index as i64 + 1),
+        enabled: true,
+        settings: CarrierSettings {
+            name: format!("Carrier {index}"),
+            host: "192.0.2.1".into(),
+            port: 5060,
+            transport: Transport::Udp,
+            auth: None,
+            cps: f64::from(rng.random_range(1u32..80)) / 4.0,
+            burst: rng.random_range(1..=3),
+            channels: rng.random_range(1..=30),
+            codecs: vec!["PCMA".into()],
+            register: false,
+            from_domain: None,
+            outbound_proxy: None,
+            number_format: NumberFormat::E164Plus,
+            prefix: None,
+            any_caller_id: rng.random_bool(0.3),
+        },
+    }
+}
+
+fn number(index: usize, carrier_id: CarrierId) -> Number {
+    Number {
+        id: NumberId(index as i64 + 1),
+        e164: PhoneNumber::from_digits(918_000_000_000 + index as u64).expect("thirteen digits"),
+        carrier_id,
+        label: None,
+        direction: Direction::Outbound,
+        enabled: true,
+    }
+}
+
+fn plan(rng: &mut StdRng, zone: &str, index: usize, numbers: usize) -> Plan {
+    let single_day = rng.random_bool(0.25);
+    let from = rng.random_range(0..20);
+    let to = rng.random_range(from + 2..=24);
+    let whole_day = rng.random_bool(0.3);
+    let days = if rng.random_bool(0.7) {
+        Day::ALL.to_vec()
+    } else {
+        Day::ALL.into_iter().filter(|_| rng.random_bool(0.6)).chain([Day::Wed]).collect()
+    };
+    let mut retry_on_system = Settings::default().retry_on_system;
+    if rng.random_bool(0.2) {
+        retry_on_system.push(Outcome::Rejected);
+    }
+    let settings = Settings {
+        name: format!("Campaign {index}"),
+        bot_id: Some(BotId(1)),
+        mode: if single_day { Mode::SingleDay } else { Mode::Continuous },
+        always_on: !single_day && rng.random_bool(0.15),
+        concurrency: rng.random_range(1..=10),
+        window: Window {
+            start: if whole_day { "00:00".into() } else { format!("{from:02}:30") },
+            end: if whole_day || to == 24 { "24:00".into() } else { format!("{to:02}:15") },
+            timezone: zone.into(),
+            days,
+        },
+        ring_timeout_seconds: rng.random_range(15..=45),
+        max_attempts: rng.random_range(1..=4),
+        retry_delay_minutes: f64::from(rng.random_range(0u32..90)),
+        retry_on_system,
+        retry_on_custom: if rng.random_bool(0.2) { vec!["no_key".into()] } else { vec![] },
+        retry_unknown: rng.random_bool(0.3),
+        redial_only_under_seconds: rng.random_bool(0.1).then_some(10),
+        callback_detection: rng.random_bool(0.3),
+        pacing: PacingSettings {
+            mode: PacingMode::ALL[rng.random_range(0..PacingMode::ALL.len())],
+            ratio: 1.0 + rng.random_range(0.0..2.0),
+            ..PacingSettings::default()
+        },
+        fail_after_minutes: rng.random_range(1..=30),
+        priority: rng.random_range(0..=1),
+        ..Settings::default()
+    };
+    let mut pool: Vec<usize> = (0..numbers).filter(|_| rng.random_bool(0.7)).collect();
+    if pool.is_empty() {
+        pool.push(0);
+    }
+    Plan { contacts: rng.random_range(3..50), settings, numbers: pool }
+}
