@@ -117,6 +117,17 @@ impl UserAgent {
 
     /// Places a call. The INVITE is the first of the datagrams that follow.
     pub fn invite(&mut self, now: Time, invite: Invite) -> Result<CallKey, Refused> {
+        self.invite_from(now, self.shared.config.contact, invite)
+    }
+
+    /// Places a call whose Via and Contact say `contact` rather than what the config says: a
+    /// machine with several addresses is reached by each carrier at the one that it sees.
+    pub fn invite_from(
+        &mut self,
+        now: Time,
+        contact: SocketAddr,
+        invite: Invite,
+    ) -> Result<CallKey, Refused> {
         if self.shared.live >= self.shared.config.max_calls {
             return Err(Refused::Full);
         }
@@ -125,7 +136,7 @@ impl UserAgent {
         let shared = &mut self.shared;
         Ok(self.calls.insert_with(|key| {
             let tag = key.token(shared.tokens.next());
-            let mut common = Common::new(key, &invite.call_id, tag, now);
+            let mut common = Common::new(key, &invite.call_id, tag, contact, now);
             let caller = Caller::start(&mut common, shared, now, invite);
             Call { common, side: Side::Caller(Box::new(caller)) }
         }))
@@ -295,7 +306,7 @@ impl UserAgent {
         let shared = &mut self.shared;
         let key = self.calls.insert_with(|key| {
             let tag = key.token(shared.tokens.next());
-            let mut common = Common::new(key, came.envelope.call_id, tag, now);
+            let mut common = Common::new(key, came.envelope.call_id, tag, shared.config.contact, now);
             common.received(shared, now, bytes);
             let callee = Callee::start(&mut common, shared, now, transaction.clone(), came);
             Call { common, side: Side::Callee(Box::new(callee)) }

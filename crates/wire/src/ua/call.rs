@@ -55,6 +55,8 @@ pub(super) struct Common {
     pub(super) key: CallKey,
     pub(super) call_id: Arc<str>,
     pub(super) local_tag: String,
+    /// What Via and Contact of this call say.
+    pub(super) contact: SocketAddr,
     pub(super) account: Account,
     /// The first is the call itself, the others are forks that answered as well.
     pub(super) legs: Vec<Leg>,
@@ -157,11 +159,18 @@ impl Shared {
 }
 
 impl Common {
-    pub(super) fn new(key: CallKey, call_id: &str, tag: String, started: Time) -> Self {
+    pub(super) fn new(
+        key: CallKey,
+        call_id: &str,
+        tag: String,
+        contact: SocketAddr,
+        started: Time,
+    ) -> Self {
         Self {
             key,
             call_id: call_id.into(),
             local_tag: tag,
+            contact,
             account: Account::default(),
             legs: Vec::new(),
             final_sent: None,
@@ -275,7 +284,7 @@ impl Common {
         let branch = shared.branch(self.key);
         let dialog = &mut self.legs[leg].dialog;
         dialog.cseq += 1;
-        let mut ready = dialog.request("BYE", dialog.cseq, shared.config.contact, &branch);
+        let mut ready = dialog.request("BYE", dialog.cseq, self.contact, &branch);
         for (name, proof) in self.account.prove(&mut shared.tokens, "BYE", &ready.uri) {
             ready.writer.header(name, proof);
         }
@@ -440,7 +449,7 @@ impl Common {
             None => is_invite.then(|| self.sdp.clone()),
         };
         self.legs[leg].dialog.moved(came.message);
-        let contact = format!("<sip:{}>", shared.config.contact);
+        let contact = format!("<sip:{}>", self.contact);
         let reply = came.reply();
         let headers = [("Contact", contact.as_str()), ("Allow", ALLOW)];
         let bytes = reply.answer(200, Some(&self.local_tag), &headers, body.as_deref());

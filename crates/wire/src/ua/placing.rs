@@ -346,7 +346,7 @@ impl Caller {
         self.sent.branch = shared.branch(common.key);
         let uri = &self.invite.request_uri;
         self.proofs = common.account.prove(&mut shared.tokens, "INVITE", uri);
-        let contact = shared.config.contact;
+        let contact = common.contact;
         let mut writer = Writer::request("INVITE", uri);
         writer.via(contact, &self.sent.branch);
         writer.header("From", self.from.as_bytes());
@@ -373,9 +373,9 @@ impl Caller {
 
     /// A request that belongs to the INVITE's transaction: the same branch, URI, From, Call-ID,
     /// CSeq number and Route (RFC 3261 9.1, 17.1.1.3).
-    fn within_invite(&self, shared: &Shared, method: &str, to: &[u8]) -> Arc<[u8]> {
+    fn within_invite(&self, common: &Common, method: &str, to: &[u8]) -> Arc<[u8]> {
         let mut writer = Writer::request(method, &self.invite.request_uri);
-        writer.via(shared.config.contact, &self.sent.branch);
+        writer.via(common.contact, &self.sent.branch);
         for (name, value) in &self.invite.headers {
             if name.eq_ignore_ascii_case("Route") {
                 writer.header("Route", value);
@@ -393,7 +393,7 @@ impl Caller {
             return;
         }
         let to = name_addr(None, &self.invite.to_uri);
-        let bytes = self.within_invite(shared, "CANCEL", to.as_bytes());
+        let bytes = self.within_invite(common, "CANCEL", to.as_bytes());
         common.send(shared, now, self.sent.to, &bytes);
         let wait = shared.config.timers.t1;
         common.start(shared, Timer::CancelAgain, now + wait);
@@ -407,7 +407,7 @@ impl Caller {
 
     fn ack_failure(&mut self, common: &mut Common, shared: &mut Shared, now: Time, came: Came<'_>) {
         let to = came.message.get(Name::To).unwrap_or_default();
-        let ack = self.within_invite(shared, "ACK", to);
+        let ack = self.within_invite(common, "ACK", to);
         common.send(shared, now, self.sent.to, &ack);
         // At most two challenges of two kinds and one refusal.
         self.acks.push((self.sent.branch.clone(), ack));
@@ -433,7 +433,7 @@ impl Caller {
         let mut dialog = Dialog::of(came.message, parties, true);
         dialog.cseq = self.cseq;
         let branch = shared.branch(common.key);
-        let mut ready = dialog.request("ACK", self.cseq, shared.config.contact, &branch);
+        let mut ready = dialog.request("ACK", self.cseq, common.contact, &branch);
         for (name, proof) in &self.proofs {
             ready.writer.header(name, proof);
         }

@@ -266,7 +266,7 @@ impl Callee {
         headers: &[(&str, &str)],
         sdp: Option<&[u8]>,
     ) -> Arc<[u8]> {
-        let contact = format!("<sip:{}>", shared.config.contact);
+        let contact = format!("<sip:{}>", common.contact);
         let mut all = vec![("Contact", contact.as_str()), ("Server", &shared.config.user_agent)];
         if code == 200 {
             all.push(("Allow", ALLOW));
