@@ -1,0 +1,109 @@
+//! Bots.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    response::IntoResponse,
+};
+use campanile_domain::{
+    bot::{Bot, BotKind},
+    ids::BotId,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    api::{
+        body::{self, Object},
+        created,
+        page::{Page, PageQuery, Query},
+        path_id,
+    },
+    app::App,
+    auth::Caller,
+    problem::Problem,
+    service::bots,
+};
+
+#[derive(Serialize)]
+pub(crate) struct View {
+    id: BotId,
+    name: String,
+    kind: BotKind,
+    enabled: bool,
+    settings: Value,
+}
+
+impl From<Bot> for View {
+    fn from(bot: Bot) -> Self {
+        Self {
+            id: bot.id,
+            name: bot.name,
+            kind: bot.kind,
+            enabled: bot.enabled,
+            settings: bot.settings,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct New {
+    name: String,
+    kind: BotKind,
+    #[serde(default)]
+    settings: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patch {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    enabled: Option<bool>,
+    #[serde(default)]
+    settings: Option<Map<String, Value>>,
+}
+
+pub(crate) async fn list(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<View>>, Problem> {
+    let bots = bots::list(&app, &who).await?;
+    Ok(Json(Page::of_all(bots, &page, |bot| bot.id, View::from)?))
+}
+
+pub(crate) async fn one(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+) -> Result<Json<View>, Problem> {
+    Ok(Json(bots::get(&app, &who, read_id(&id)?).await?.into()))
+}
+
+pub(crate) async fn create(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Object(object): Object,
+) -> Result<impl IntoResponse, Problem> {
+    let New { name, kind, settings } = body::read(object)?;
+    let bot = bots::create(&app, &who, name, kind, settings).await?;
+    Ok(created(format!("/api/v1/bots/{}", bot.id), View::from(bot)))
+}
+
+pub(crate) async fn update(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+    Object(object): Object,
+) -> Result<Json<View>, Problem> {
+    let Patch { name, enabled, settings } = body::read(object)?;
+    let bot = bots::update(&app, &who, read_id(&id)?, enabled, name, settings).await?;
+    Ok(Json(bot.into()))
+}
+
+fn read_id(text: &str) -> Result<BotId, Problem> {
+    path_id(text, "bot")
+}

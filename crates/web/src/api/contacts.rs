@@ -1,0 +1,300 @@
+//! Contacts: listed, explained, added from files; and the files that come out.
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, State},
+    http::HeaderMap,
+    response::Response,
+};
+use campanile_domain::{
+    contact::ContactState,
+    field::FieldError,
+    ids::{AttemptId, ContactId, ImportId},
+    outcome::{HangupBy, Outcome},
+    phone::PhoneNumber,
+    result::ConversationResult,
+    why::ReasonCode,
+};
+use campanile_store::rows::{Attempt, Campaign, Contact, ContactFilter, Import, ImportStage};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    api::{
+        campaigns::read_id,
+        live::RunQuery,
+        page::{Page, PageQuery, Query},
+        path_id,
+    },
+    app::App,
+    auth::Caller,
+    csv_import::ImportOptions,
+    problem::Problem,
+    report, service,
+};
+
+/// A contact in the list (api.md).
+#[derive(Serialize)]
+pub(crate) struct View {
+    id: ContactId,
+    phone_number: PhoneNumber,
+    state: ContactState,
+    attempts: u32,
+    max_attempts: u32,
+    due_at: Option<Timestamp>,
+    trail: Vec<Step>,
+    last_result: Option<ConversationResult>,
+    /// Callbacks are kept by a later version: nobody has one.
+    callback: Option<Value>,
+    variables: Map<String, Value>,
+}
+
+/// One attempt of a trail.
+#[derive(Serialize)]
+struct Step {
+    attempt_id: AttemptId,
+    number: u32,
+    outcome: Option<Outcome>,
+    sip_code: Option<u16>,
+    at: Timestamp,
+}
+
+impl View {
+    fn of(contact: Contact, max_attempts: u32) -> Self {
+        let last_result = contact.trail.iter().rev().find_map(|attempt| attempt.result.clone());
+        let trail = contact
+            .trail
+            .iter()
+            .map(|attempt| Step {
+                attempt_id: attempt.id,
+                number: attempt.number,
+                outcome: attempt.outcome,
+                sip_code: attempt.sip_code,
+                at: attempt.dialled_at,
+            })
+            .collect();
+        Self {
+            id: contact.id,
+            phone_number: contact.phone,
+            state: contact.state,
+            attempts: contact.counted,
+            max_attempts,
+            due_at: contact.due_at,
+            trail,
+            last_result,
+            callback: None,
+            variables: contact.variables,
+        }
+    }
+}
+
+/// A contact alone: with every attempt's timeline and why it waits.
+#[derive(Serialize)]
+pub(crate) struct Detail {
+    #[serde(flatten)]
+    contact: View,
+    timeline: Vec<Timeline>,
+    waiting_for: Vec<Hold>,
+}
+
+/// What happened in one attempt, and when.
+#[derive(Serialize)]
+struct Timeline {
+    attempt_id: AttemptId,
+    number: u32,
+    pass: u32,
+    revision: u32,
+    counts: bool,
+    caller_id: PhoneNumber,
+    carrier: String,
+    outcome: Option<Outcome>,
+    sip_code: Option<u16>,
+    sip_reason: Option<String>,
+    hangup_by: Option<HangupBy>,
+    result: Option<ConversationResult>,
+    dialled_at: Timestamp,
+    ringing_at: Option<Timestamp>,
+    answered_at: Option<Timestamp>,
+    bot_attached_at: Option<Timestamp>,
+    first_bot_audio_at: Option<Timestamp>,
+    ended_at: Option<Timestamp>,
+}
+
+impl From<&Attempt> for Timeline {
+    fn from(attempt: &Attempt) -> Self {
+        Self {
+            attempt_id: attempt.id,
+            number: attempt.number,
+            pass: attempt.pass,
+            revision: attempt.revision,
+            counts: attempt.counts,
+            caller_id: attempt.caller_id,
+            carrier: attempt.carrier.clone(),
+            outcome: attempt.outcome,
+            sip_code: attempt.sip_code,
+            sip_reason: attempt.sip_reason.clone(),
+            hangup_by: attempt.hangup_by,
+            result: attempt.result.clone(),
+            dialled_at: attempt.dialled_at,
+            ringing_at: attempt.ringing_at,
+            answered_at: attempt.answered_at,
+            bot_attached_at: attempt.bot_attached_at,
+            first_bot_audio_at: attempt.first_bot_audio_at,
+            ended_at: attempt.ended_at,
+        }
+    }
+}
+
+/// One reason why a contact is not being dialled.
+#[derive(Serialize)]
+struct Hold {
+    code: ReasonCode,
+    reason: String,
+    until: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListQuery {
+    state: Option<String>,
+    phone: Option<String>,
+    limit: Option<u32>,
+    cursor: Option<String>,
+}
+
+pub(crate) async fn list(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<View>>, Problem> {
+    let state = query.state.as_deref().map(read_state).transpose()?;
+    let page = PageQuery { limit: query.limit, cursor: query.cursor };
+    let limit = page.limit()?;
+    let filter = ContactFilter { state, phone: query.phone, after: page.after()?, limit: limit + 1 };
+    let campaign: Campaign = service::campaigns::get(&app, &who, read_id(&id)?).await?;
+    let contacts = service::contacts::list(&app, &who, campaign.id, filter).await?;
+    let max_attempts = campaign.settings.max_attempts;
+    let show = |contact| View::of(contact, max_attempts);
+    Ok(Json(Page::of(contacts, limit, |contact| contact.id, show)))
+}
+
+pub(crate) async fn one(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path((id, contact_id)): Path<(String, String)>,
+) -> Result<Json<Detail>, Problem> {
+    let contact_id: ContactId = path_id(&contact_id, "contact")?;
+    let campaign = service::campaigns::get(&app, &who, read_id(&id)?).await?;
+    let contact = service::contacts::get(&app, &who, campaign.id, contact_id).await?;
+    let live = service::campaigns::live(&app, &who, campaign.id).await?;
+    let waiting_for =
+        service::contacts::waiting_for(&campaign, live.as_deref(), &contact, app.now())
+            .into_iter()
+            .map(|hold| Hold { code: hold.code, reason: hold.sentence, until: hold.until })
+            .collect();
+    let timeline = contact.trail.iter().map(Timeline::from).collect();
+    let contact = View::of(contact, campaign.settings.max_attempts);
+    Ok(Json(Detail { contact, timeline, waiting_for }))
+}
+
+/// The answer to a contact file (api.md).
+#[derive(Serialize)]
+pub(crate) struct Imported {
+    rows: u64,
+    accepted: u64,
+    duplicates: u64,
+    invalid: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rejected_url: Option<String>,
+}
+
+/// Reads the body row by row as it arrives; it is never held whole.
+pub(crate) async fn import(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Imported>, Problem> {
+    let options = ImportOptions::from_headers(&headers, app.import_limits)
+        .map_err(service::ServiceError::from)?;
+    let id = read_id(&id)?;
+    let import =
+        service::contacts::import(&app, &who, id, body.into_data_stream(), options).await?;
+    let rejected_url = rejected_url(&import);
+    let Import { rows, accepted, duplicates, invalid, .. } = import;
+    Ok(Json(Imported { rows, accepted, duplicates, invalid, rejected_url }))
+}
+
+#[derive(Serialize)]
+pub(crate) struct Upload {
+    id: ImportId,
+    campaign_id: campanile_domain::ids::CampaignId,
+    stage: ImportStage,
+    rows: u64,
+    accepted: u64,
+    duplicates: u64,
+    invalid: u64,
+    applied: u64,
+    rejected_url: Option<String>,
+}
+
+/// How far a contact file has come (CT-6).
+pub(crate) async fn upload(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Upload>, Problem> {
+    let id: ImportId = path_id(&id, "upload")?;
+    let import = service::contacts::import_progress(&app, &who, id).await?;
+    Ok(Json(Upload {
+        id,
+        campaign_id: import.campaign,
+        stage: import.stage,
+        rows: import.rows,
+        accepted: import.accepted,
+        duplicates: import.duplicates,
+        invalid: import.invalid,
+        applied: import.applied,
+        rejected_url: rejected_url(&import),
+    }))
+}
+
+/// The refused rows as CSV: line, number as it stood, reason.
+pub(crate) async fn rejected(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id: ImportId = path_id(&id, "upload")?;
+    Ok(report::rejected(&app, &who, id).await?)
+}
+
+/// The attempt report, of one run or of all.
+pub(crate) async fn attempts(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+    Query(query): Query<RunQuery>,
+) -> Result<Response, Problem> {
+    Ok(report::attempts(&app, &who, read_id(&id)?, query.run).await?)
+}
+
+fn rejected_url(import: &Import) -> Option<String> {
+    (import.duplicates + import.invalid > 0)
+        .then(|| format!("/api/v1/uploads/{}/rejected.csv", import.id))
+}
+
+fn read_state(word: &str) -> Result<ContactState, Problem> {
+    ContactState::from_word(word).ok_or_else(|| {
+        let words: Vec<_> = ContactState::ALL.iter().map(|state| state.word()).collect();
+        Problem::invalid(vec![FieldError::new(
+            "/state",
+            "invalid",
+            format!("use one of {}", words.join(", ")),
+        )])
+    })
+}

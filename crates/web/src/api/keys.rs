@@ -1,0 +1,88 @@
+//! API keys; the secret is in the answer to its making and nowhere else.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+    response::IntoResponse,
+};
+use campanile_domain::ids::KeyId;
+use campanile_store::rows::{Key, Scope};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    api::{
+        body::{self, Object},
+        created,
+        page::{Page, PageQuery, Query},
+        path_id,
+    },
+    app::App,
+    auth::Caller,
+    problem::Problem,
+    service::keys,
+};
+
+#[derive(Serialize)]
+pub(crate) struct View {
+    id: KeyId,
+    name: String,
+    prefix: String,
+    scope: Scope,
+    created_at: Timestamp,
+    last_used_at: Option<Timestamp>,
+    /// The whole key, once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+impl View {
+    fn of(key: Key, secret: Option<String>) -> Self {
+        Self {
+            id: key.id,
+            name: key.name,
+            prefix: key.prefix,
+            scope: key.scope,
+            created_at: key.created_at,
+            last_used_at: key.last_used_at,
+            key: secret,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct New {
+    name: String,
+    scope: Scope,
+}
+
+pub(crate) async fn list(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<View>>, Problem> {
+    let keys = keys::list(&app, &who).await?;
+    Ok(Json(Page::of_all(keys, &page, |key| key.id, |key| View::of(key, None))?))
+}
+
+pub(crate) async fn create(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Object(object): Object,
+) -> Result<impl IntoResponse, Problem> {
+    let New { name, scope } = body::read(object)?;
+    let (key, secret) = keys::create(&app, &who, name, scope).await?;
+    Ok(created(format!("/api/v1/keys/{}", key.id), View::of(key, Some(secret))))
+}
+
+pub(crate) async fn delete(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let id: KeyId = path_id(&id, "key")?;
+    keys::delete(&app, &who, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,176 @@
+//! What a campaign is doing now, and its figures.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use campanile_domain::{
+    campaign::Status,
+    figures::PassRow,
+    ids::CampaignId,
+    live::{CarrierLoad, LiveState, LiveView},
+    outcome::Outcome,
+    why::{Reason, ReasonCode},
+};
+use campanile_store::rows::{Campaign, RunFigures};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    api::{
+        campaigns::{Ratios, read_id},
+        page::Query,
+    },
+    app::App,
+    auth::Caller,
+    problem::Problem,
+    service,
+};
+
+/// `GET /campaigns/{id}/live` (api.md).
+#[derive(Serialize)]
+pub(crate) struct Live {
+    /// A named state of MO-4; the status of a campaign that does not dial.
+    state: &'static str,
+    reason: String,
+    reason_code: ReasonCode,
+    until: Option<Timestamp>,
+    ringing: u32,
+    in_progress: u32,
+    dials_per_second: Option<f64>,
+    connected_per_hour: Option<f64>,
+    avg_ring_seconds: Option<f64>,
+    last_dial_at: Option<Timestamp>,
+    seats: u32,
+    eta_seconds: Option<u64>,
+    passes: Vec<PassRow>,
+    carriers: Vec<CarrierLoad>,
+    /// When this was true; null when the dialler has not reported.
+    at: Option<Timestamp>,
+}
+
+impl Live {
+    /// The engine's view, if it is of the current run; else what the row says.
+    pub(crate) fn of(campaign: &Campaign, view: Option<&LiveView>, passes: Vec<PassRow>) -> Self {
+        match view.filter(|view| view.run == campaign.run) {
+            Some(view) => Self {
+                state: state_word(campaign.status, Some(view.state)),
+                reason: view.reason.sentence.clone(),
+                reason_code: view.reason.code,
+                until: view.reason.until,
+                ringing: view.ringing,
+                in_progress: view.in_progress,
+                dials_per_second: view.dials_per_second,
+                connected_per_hour: view.connected_per_hour,
+                avg_ring_seconds: view.avg_ring_seconds,
+                last_dial_at: view.last_dial_at.or(campaign.last_dial_at),
+                seats: view.seats,
+                eta_seconds: view.eta_seconds,
+                passes,
+                carriers: view.carriers.clone(),
+                at: Some(view.at),
+            },
+            None => {
+                let Reason { code, sentence, until } = unreported(campaign.status);
+                Self {
+                    state: state_word(campaign.status, None),
+                    reason: sentence,
+                    reason_code: code,
+                    until,
+                    ringing: 0,
+                    in_progress: 0,
+                    dials_per_second: None,
+                    connected_per_hour: None,
+                    avg_ring_seconds: campaign.sums.metrics().avg_ring_seconds,
+                    last_dial_at: campaign.last_dial_at,
+                    seats: campaign.settings.concurrency,
+                    eta_seconds: None,
+                    passes,
+                    carriers: Vec::new(),
+                    at: None,
+                }
+            }
+        }
+    }
+}
+
+fn state_word(status: Status, live: Option<LiveState>) -> &'static str {
+    match (status, live) {
+        // Paused by a person is known at once, before the dialler reports it.
+        (Status::Paused, _) => LiveState::Paused.word(),
+        (Status::Running, Some(state)) => state.word(),
+        (Status::Running, None) => LiveState::Idle.word(),
+        (Status::Completed | Status::Failed, Some(LiveState::Draining)) => {
+            LiveState::Draining.word()
+        }
+        (Status::Draft | Status::Completed | Status::Failed, _) => status.word(),
+    }
+}
+
+/// Why a campaign does not dial that no dialler has reported.
+fn unreported(status: Status) -> Reason {
+    let (code, sentence) = match status {
+        Status::Draft => (ReasonCode::Paused, "Not started."),
+        Status::Running => (ReasonCode::DiallerDown, "The dialler has not reported yet."),
+        Status::Paused => (ReasonCode::Paused, "Paused by a person."),
+        Status::Completed => (ReasonCode::NothingLeft, "The run is over."),
+        Status::Failed => (ReasonCode::NothingLeft, "The run failed."),
+    };
+    Reason { code, sentence: sentence.into(), until: None }
+}
+
+pub(crate) async fn one(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Live>, Problem> {
+    let id: CampaignId = read_id(&id)?;
+    let campaign = service::campaigns::get(&app, &who, id).await?;
+    let figures = service::campaigns::figures(&app, &who, id, None).await?;
+    let view = service::campaigns::live(&app, &who, id).await?;
+    Ok(Json(Live::of(&campaign, view.as_deref(), figures.passes)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RunQuery {
+    pub(crate) run: Option<u32>,
+}
+
+/// Sums, ratios, passes and outcomes of a run.
+pub(crate) async fn stats(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+    Query(query): Query<RunQuery>,
+) -> Result<Json<Value>, Problem> {
+    let id = read_id(&id)?;
+    let campaign = service::campaigns::get(&app, &who, id).await?;
+    let run = query.run.unwrap_or(campaign.run);
+    let RunFigures { sums, passes, outcomes } =
+        service::campaigns::figures(&app, &who, id, Some(run)).await?;
+    let count = |outcome: &Outcome| {
+        let found = outcomes.iter().find(|(each, _)| each == outcome);
+        found.map_or(0, |(_, count)| *count)
+    };
+    let by_outcome: Map<String, Value> = Outcome::ALL
+        .iter()
+        .map(|outcome| (outcome.word().to_owned(), count(outcome).into()))
+        .collect();
+    Ok(Json(json!({
+        "campaign_id": id,
+        "run": run,
+        "dials": sums.dials,
+        "attempts": sums.attempts,
+        "answered": sums.answered,
+        "connected": sums.connected,
+        "conversations": sums.conversations,
+        "abandoned": sums.abandoned,
+        "talk_seconds": sums.talk_ms as f64 / 1_000.0,
+        "metrics": Ratios::from(&sums),
+        "avg_ring_seconds": sums.metrics().avg_ring_seconds,
+        "by_outcome": by_outcome,
+        "passes": passes,
+    })))
+}

@@ -1,0 +1,66 @@
+//! Numbers.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    response::IntoResponse,
+};
+use campanile_domain::{
+    carrier::{Direction, Number},
+    ids::{CarrierId, NumberId},
+};
+use serde::Deserialize;
+
+use crate::{
+    api::{
+        body::{self, Object},
+        created,
+        page::{Page, PageQuery, Query},
+        path_id,
+    },
+    app::App,
+    auth::Caller,
+    problem::Problem,
+    service::numbers::{self, NewNumber},
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct New {
+    e164: String,
+    carrier_id: CarrierId,
+    #[serde(default)]
+    label: Option<String>,
+    #[serde(default)]
+    direction: Option<Direction>,
+}
+
+pub(crate) async fn list(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<Page<Number>>, Problem> {
+    let numbers = numbers::list(&app, &who).await?;
+    Ok(Json(Page::of_all(numbers, &page, |number| number.id, |number| number)?))
+}
+
+pub(crate) async fn one(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Number>, Problem> {
+    let id: NumberId = path_id(&id, "number")?;
+    Ok(Json(numbers::get(&app, &who, id).await?))
+}
+
+pub(crate) async fn create(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Object(object): Object,
+) -> Result<impl IntoResponse, Problem> {
+    let New { e164, carrier_id, label, direction } = body::read(object)?;
+    let direction = direction.unwrap_or(Direction::Outbound);
+    let new = NewNumber { e164, carrier_id, label, direction };
+    let number = numbers::create(&app, &who, new).await?;
+    Ok(created(format!("/api/v1/numbers/{}", number.id), number))
+}

@@ -1,0 +1,212 @@
+//! Files that come out: the attempt report (MO-11) and the refused rows of a contact
+//! file. Streamed in chunks, in constant memory.
+
+mod cell;
+
+use std::fmt::Write;
+
+use axum::{
+    body::Body,
+    http::{HeaderName, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use campanile_domain::ids::{AttemptId, CampaignId, ImportId};
+use campanile_store::{
+    StoreError,
+    rows::{Attempt, RejectedRow},
+};
+use futures_util::{Stream, StreamExt, stream};
+use jiff::Timestamp;
+
+use crate::{
+    app::App,
+    auth::{Act, Who},
+    report::cell::Row,
+    service::{Result, campaigns::run_of},
+};
+
+/// Rows read at once.
+const CHUNK: u32 = 2_000;
+
+/// How many rows a file has, as far as it is known when it begins; a running
+/// campaign adds to it.
+const ROWS: HeaderName = HeaderName::from_static("campanile-rows");
+
+/// The header of the attempt report (api.md): a promise.
+const HEADER: &str = "campaign_id,run,revision,pass,attempt_id,attempt_number,counts,contact_id,\
+    phone_number,caller_id,carrier,dialled_at,ringing_at,answered_at,bot_attached_at,\
+    first_bot_audio_at,ended_at,ring_seconds,talk_seconds,sip_code,sip_reason,outcome,\
+    disposition,hangup_by,amd,callback_at,variables\r\n";
+
+/// The attempt report of one run, or of all.
+pub async fn attempts(
+    app: &App,
+    who: &Who,
+    campaign: CampaignId,
+    run: Option<u32>,
+) -> Result<Response> {
+    who.require(Act::Export)?;
+    let row = app.store.campaign(campaign).await?;
+    let runs = match run {
+        Some(_) => {
+            let run = run_of(&row, run)?;
+            run..=run
+        }
+        None => 1..=row.run,
+    };
+    let mut rows = 0;
+    for run in runs {
+        rows += app.store.figures(campaign, run).await?.sums.dials;
+    }
+    let store = app.store.clone();
+    let chunks = chunks(move |after: Option<AttemptId>| {
+        let store = store.clone();
+        async move {
+            let attempts = store.attempts(campaign, run, after, CHUNK).await?;
+            let last = attempts.last().map(|attempt| attempt.id);
+            let mut text = Vec::with_capacity(attempts.len() * 400);
+            for attempt in &attempts {
+                write_attempt(&mut text, campaign, attempt);
+            }
+            Ok((text, last.filter(|_| attempts.len() == CHUNK as usize)))
+        }
+    });
+    let name = file_name(&row.settings.name, campaign, run);
+    answer(HEADER, &name, Some(rows), chunks).await
+}
+
+/// The refused rows of a contact file, in file order.
+pub async fn rejected(app: &App, who: &Who, import: ImportId) -> Result<Response> {
+    who.require(Act::Export)?;
+    app.store.import(import).await?;
+    let store = app.store.clone();
+    let chunks = chunks(move |after: Option<u64>| {
+        let store = store.clone();
+        async move {
+            let rows = store.rejected_rows(import, after.unwrap_or(0), CHUNK).await?;
+            let last = rows.last().map(|row| row.line);
+            let mut text = Vec::with_capacity(rows.len() * 40);
+            for row in &rows {
+                write_rejected(&mut text, row);
+            }
+            Ok((text, last.filter(|_| rows.len() == CHUNK as usize)))
+        }
+    });
+    let name = format!("rejected-{import}.csv");
+    answer("line,phone_number,reason\r\n", &name, None, chunks).await
+}
+
+/// A stream of chunks, each read after the last of the one before. A fault of the
+/// store breaks the connection off, so that half a file is not taken for a whole.
+fn chunks<Key, Read, Reading>(
+    read: Read,
+) -> impl Stream<Item = std::result::Result<Bytes, StoreError>> + Send + 'static
+where
+    Key: Send + 'static,
+    Read: Fn(Option<Key>) -> Reading + Send + 'static,
+    Reading: Future<Output = std::result::Result<(Vec<u8>, Option<Key>), StoreError>> + Send,
+{
+    stream::try_unfold(Some((read, None)), async |state: Option<(Read, Option<Key>)>| {
+        let Some((read, after)) = state else { return Ok(None) };
+        let (text, last) = read(after).await?;
+        let next = last.map(|last| (read, Some(last)));
+        Ok(Some((Bytes::from(text), next)))
+    })
+}
+
+/// Reads the first chunk before it promises anything, so that a store that is down
+/// is an error and not an empty file.
+async fn answer(
+    header_line: &'static str,
+    file_name: &str,
+    rows: Option<u64>,
+    chunks: impl Stream<Item = std::result::Result<Bytes, StoreError>> + Send + 'static,
+) -> Result<Response> {
+    let mut chunks = Box::pin(chunks);
+    let first = chunks.next().await.transpose()?.unwrap_or_default();
+    let begin = stream::iter([Ok(Bytes::from_static(header_line.as_bytes())), Ok(first)]);
+    let mut response = (
+        [
+            (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+            (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{file_name}\"")),
+        ],
+        Body::from_stream(begin.chain(chunks)),
+    )
+        .into_response();
+    if let Some(rows) = rows {
+        response.headers_mut().insert(ROWS, rows.into());
+    }
+    Ok(response)
+}
+
+fn write_attempt(out: &mut Vec<u8>, campaign: CampaignId, attempt: &Attempt) {
+    let rang_until = attempt.answered_at.or(attempt.ended_at);
+    let mut row = Row::new(out);
+    row.plain(campaign)
+        .plain(attempt.run)
+        .plain(attempt.revision)
+        .plain(attempt.pass)
+        .plain(attempt.id)
+        .plain(attempt.number)
+        .plain(attempt.counts)
+        .plain(attempt.contact)
+        // `+` and digits by its type, so no formula can hide in it; a leading quote
+        // would break every program that reads the report.
+        .plain(attempt.phone)
+        .plain(attempt.caller_id)
+        .text(&attempt.carrier)
+        .plain(time(attempt.dialled_at))
+        .maybe(attempt.ringing_at.map(time))
+        .maybe(attempt.answered_at.map(time))
+        .maybe(attempt.bot_attached_at.map(time))
+        .maybe(attempt.first_bot_audio_at.map(time))
+        .maybe(attempt.ended_at.map(time))
+        .maybe(seconds(attempt.ringing_at, rang_until))
+        .maybe(seconds(attempt.answered_at, attempt.ended_at))
+        .maybe(attempt.sip_code)
+        .text(attempt.sip_reason.as_deref().unwrap_or_default())
+        .maybe(attempt.outcome.map(|outcome| outcome.word()))
+        .text(attempt.result.as_ref().map_or("", |result| &result.disposition))
+        .maybe(attempt.hangup_by.map(|by| by.word()))
+        // The detector comes with a later version.
+        .text("");
+    let callback = attempt.result.as_ref().and_then(|result| result.callback.as_ref());
+    row.maybe(callback.and_then(|callback| callback.at).map(time))
+        .text(attempt.variables.as_deref().unwrap_or("{}"))
+        .end();
+}
+
+fn write_rejected(out: &mut Vec<u8>, rejected: &RejectedRow) {
+    // Here the number is whatever stood in the file.
+    Row::new(out).plain(rejected.line).text(&rejected.text).text(&rejected.reason).end();
+}
+
+/// RFC 3339 in UTC with milliseconds.
+fn time(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+/// Seconds between two times, with milliseconds; never negative.
+fn seconds(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<String> {
+    let ms = to?.as_millisecond().saturating_sub(from?.as_millisecond()).max(0);
+    Some(format!("{}.{:03}", ms / 1_000, ms % 1_000))
+}
+
+/// The campaign's name in plain letters, so that no header needs quoting.
+fn file_name(name: &str, campaign: CampaignId, run: Option<u32>) -> String {
+    let mut slug = String::new();
+    for char in name.chars().take(60) {
+        if char.is_ascii_alphanumeric() {
+            slug.push(char.to_ascii_lowercase());
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    let mut file = format!("attempts-{}", slug.trim_end_matches('-'));
+    if let Some(run) = run {
+        let _ = write!(file, "-run-{run}");
+    }
+    let _ = write!(file, "-{campaign}.csv");
+    file.replace("attempts--", "attempts-")
+}

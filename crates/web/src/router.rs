@@ -1,0 +1,133 @@
+//! Every route, in one place.
+
+use std::{future::Future, net::SocketAddr};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    http::{HeaderName, HeaderValue},
+    middleware::from_fn,
+    routing::{get, post},
+};
+use rand::distr::{Alphanumeric, SampleString};
+use tokio::net::TcpListener;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    compression::CompressionLayer,
+    request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
+};
+
+use crate::{
+    api,
+    app::App,
+    auth::{same_origin, sessions},
+    console, headers, health, live, problem,
+};
+
+/// Largest body of a JSON request or a form, bytes. Contact files have their own
+/// limit.
+const BODY_MAX: usize = 1 << 20;
+
+/// The whole web face.
+pub fn router(app: App) -> Router {
+    let request_id = HeaderName::from_static("x-request-id");
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .route("/live", get(live::pages))
+        .nest("/api/v1", api())
+        .merge(console::routes())
+        // From here on the last is the outermost.
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(sessions::layer(&app))
+        .layer(from_fn(same_origin::guard))
+        .layer(CatchPanicLayer::custom(problem::of_panic))
+        .layer(from_fn(problem::finish))
+        .layer(CompressionLayer::new().compress_when(headers::is_compressible))
+        .layer(from_fn(headers::secure))
+        .layer(PropagateRequestIdLayer::new(request_id.clone()))
+        .layer(SetRequestIdLayer::new(request_id, RandomId))
+        // An id from outside would let a caller write into our log.
+        .layer(from_fn(forget_foreign_id))
+        .with_state(app)
+}
+
+/// `/api/v1`, as promised by api.md.
+fn api() -> Router<App> {
+    Router::new()
+        .route("/carriers", get(api::carriers::list).post(api::carriers::create))
+        .route("/carriers/{id}", get(api::carriers::one).patch(api::carriers::update))
+        .route("/numbers", get(api::numbers::list).post(api::numbers::create))
+        .route("/numbers/{id}", get(api::numbers::one))
+        .route("/bots", get(api::bots::list).post(api::bots::create))
+        .route("/bots/{id}", get(api::bots::one).patch(api::bots::update))
+        .route("/campaigns", get(api::campaigns::list).post(api::campaigns::create))
+        .route(
+            "/campaigns/{id}",
+            get(api::campaigns::one)
+                .patch(api::campaigns::update)
+                .delete(api::campaigns::delete),
+        )
+        .route("/campaigns/{id}/start", post(api::campaigns::start))
+        .route("/campaigns/{id}/pause", post(api::campaigns::pause))
+        .route("/campaigns/{id}/resume", post(api::campaigns::resume))
+        .route("/campaigns/{id}/stop", post(api::campaigns::stop))
+        .route("/campaigns/{id}/live", get(api::live::one))
+        .route("/campaigns/{id}/events", get(live::campaign_events))
+        .route("/campaigns/{id}/stats", get(api::live::stats))
+        .route("/campaigns/{id}/activity", get(api::campaigns::activity))
+        .route("/campaigns/{id}/setup", get(api::campaigns::setup))
+        .route(
+            "/campaigns/{id}/contacts",
+            get(api::contacts::list)
+                .post(api::contacts::import)
+                .layer(DefaultBodyLimit::disable()),
+        )
+        .route("/campaigns/{id}/contacts/{contact_id}", get(api::contacts::one))
+        .route("/campaigns/{id}/attempts.csv", get(api::contacts::attempts))
+        .route("/uploads/{id}", get(api::contacts::upload))
+        .route("/uploads/{id}/rejected.csv", get(api::contacts::rejected))
+        .route("/keys", get(api::keys::list).post(api::keys::create))
+        .route("/keys/{id}", axum::routing::delete(api::keys::delete))
+        .fallback(api::unknown)
+}
+
+/// Serves until `shutdown` comes, then ends the live streams and lets the other
+/// requests finish.
+///
+/// # Errors
+///
+/// Only of the listener itself.
+pub async fn serve(
+    listener: TcpListener,
+    app: App,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service)
+        .with_graceful_shutdown(async move {
+            shutdown.await;
+            app.close_streams();
+        })
+        .await
+}
+
+/// 22 letters and digits: 130 bits of chance.
+#[derive(Clone, Copy)]
+struct RandomId;
+
+impl MakeRequestId for RandomId {
+    fn make_request_id<B>(&mut self, _: &axum::http::Request<B>) -> Option<RequestId> {
+        let id = Alphanumeric.sample_string(&mut rand::rng(), 22);
+        HeaderValue::try_from(format!("req_{id}")).ok().map(RequestId::new)
+    }
+}
+
+async fn forget_foreign_id(
+    mut request: Request,
+    next: axum::middleware::Next,
+) -> axum::response::Response {
+    request.headers_mut().remove("x-request-id");
+    next.run(request).await
+}

@@ -1,0 +1,137 @@
+//! Contacts of a campaign: listed, added from files, and why each waits.
+
+use std::fmt::Display;
+
+use bytes::Bytes;
+use campanile_domain::{
+    campaign::Status,
+    contact::{ContactClass, ContactState},
+    ids::{CampaignId, ContactId, ImportId},
+    live::LiveView,
+    why::{Reason, ReasonCode},
+};
+use campanile_store::rows::{Campaign, Contact, ContactFilter, Import, RejectedRow};
+use futures_util::Stream;
+use jiff::Timestamp;
+
+use crate::{
+    app::App,
+    auth::{Act, Who},
+    csv_import::{self, ImportOptions},
+    service::Result,
+};
+
+/// A page of the current run's contacts, with trails, in the order they were added.
+pub async fn list(
+    app: &App,
+    who: &Who,
+    campaign: CampaignId,
+    filter: ContactFilter,
+) -> Result<Vec<Contact>> {
+    who.require(Act::Look)?;
+    app.store.campaign(campaign).await?;
+    Ok(app.store.contacts(campaign, filter).await?)
+}
+
+/// One contact with its trail.
+pub async fn get(app: &App, who: &Who, campaign: CampaignId, id: ContactId) -> Result<Contact> {
+    who.require(Act::Look)?;
+    Ok(app.store.contact(campaign, id).await?)
+}
+
+/// Reads a contact file into a campaign: replaces on a draft, appends on a running
+/// or paused one (CT-4, CT-5).
+pub async fn import<E: Display + Send>(
+    app: &App,
+    who: &Who,
+    campaign: CampaignId,
+    body: impl Stream<Item = std::result::Result<Bytes, E>> + Send,
+    options: ImportOptions,
+) -> Result<Import> {
+    who.require(Act::Run)?;
+    let by = who.actor.clone();
+    Ok(csv_import::import_csv(&app.store, campaign, body, options, by, app.now()).await?)
+}
+
+/// How far a contact file has come.
+pub async fn import_progress(app: &App, who: &Who, id: ImportId) -> Result<Import> {
+    who.require(Act::Look)?;
+    Ok(app.store.import(id).await?)
+}
+
+/// The refused rows of a contact file, in file order.
+pub async fn rejected(
+    app: &App,
+    who: &Who,
+    id: ImportId,
+    after_line: u64,
+    limit: u32,
+) -> Result<Vec<RejectedRow>> {
+    who.require(Act::Export)?;
+    Ok(app.store.rejected_rows(id, after_line, limit).await?)
+}
+
+/// Why a contact is not being dialled, and until when (DI-12); empty when it is, or
+/// never will be. Every hold that stands is named, so that the longest can be seen.
+pub fn waiting_for(
+    campaign: &Campaign,
+    live: Option<&LiveView>,
+    contact: &Contact,
+    now: Timestamp,
+) -> Vec<Reason> {
+    if contact.state.class() != ContactClass::Waiting {
+        return Vec::new();
+    }
+    let mut holds = Vec::new();
+    let mut hold = |code, sentence: &str, until| {
+        holds.push(Reason { code, sentence: sentence.to_owned(), until });
+    };
+    match campaign.status {
+        Status::Draft => hold(ReasonCode::Paused, "The campaign is not started.", None),
+        Status::Paused => hold(ReasonCode::Paused, "The campaign is paused.", None),
+        Status::Completed | Status::Failed => {
+            hold(ReasonCode::NothingLeft, "The run is over.", None);
+        }
+        Status::Running => {}
+    }
+    if let Some(due) = contact.due_at.filter(|due| *due > now) {
+        let sentence = match contact.state {
+            ContactState::CallbackScheduled => "It waits for the time the callee asked for.",
+            _ => "It waits for its retry time.",
+        };
+        hold(ReasonCode::RetryWait, sentence, Some(due));
+    }
+    let window = &campaign.settings.window;
+    if !window.is_open(now) {
+        let sentence = format!(
+            "Outside the calling window {}–{} {}.",
+            window.start, window.end, window.timezone
+        );
+        hold(ReasonCode::OutsideWindow, &sentence, window.next_change(now));
+    }
+    if campaign.status == Status::Running {
+        match live {
+            Some(view)
+                if view.run == campaign.run
+                    && !matches!(
+                        view.reason.code,
+                        ReasonCode::Dialling | ReasonCode::OutsideWindow | ReasonCode::RetryWait
+                    ) =>
+            {
+                holds.push(view.reason.clone());
+            }
+            Some(_) if holds.is_empty() => holds.push(Reason {
+                code: ReasonCode::Dialling,
+                sentence: "It waits for its turn; others are dialled before it.".into(),
+                until: None,
+            }),
+            Some(_) => {}
+            None => holds.push(Reason {
+                code: ReasonCode::DiallerDown,
+                sentence: "The dialler has not reported yet.".into(),
+                until: None,
+            }),
+        }
+    }
+    holds
+}

@@ -1,0 +1,109 @@
+//! People who sign in.
+
+use campanile_domain::field::FieldError;
+use campanile_store::rows::{Role, User};
+
+use crate::{
+    app::App,
+    auth::{Act, Who, passwords},
+    service::{Result, ServiceError},
+};
+
+/// All, in the order they were made.
+pub async fn list(app: &App, who: &Who) -> Result<Vec<User>> {
+    who.require(Act::Administer)?;
+    let mut users = app.store.users().await?;
+    users.sort_by_key(|user| user.id);
+    Ok(users)
+}
+
+/// Whether `token` opens the first-run page.
+pub fn is_first_run_token(app: &App, token: &str) -> bool {
+    app.first_run.is(token)
+}
+
+/// The first administrator, by the one-time token that the binary printed. The
+/// token dies with its use; faults of the input leave it alive.
+pub async fn create_first_admin(
+    app: &App,
+    token: &str,
+    email: &str,
+    password: &str,
+) -> Result<User> {
+    let wrong_token = || ServiceError::Conflict {
+        code: "setup_done",
+        message: "this setup link is not valid any more; sign in, or restart the server for a new one"
+            .into(),
+    };
+    if !app.first_run.is(token) {
+        return Err(wrong_token());
+    }
+    let email = checked(email, password)?;
+    let hash = app
+        .passwords
+        .hash(password.to_owned())
+        .await
+        .map_err(|_| ServiceError::TooMany { retry_after_seconds: 5 })?
+        .map_err(|error| ServiceError::Internal(Box::new(error)))?;
+    let token = app.first_run.take(token).ok_or_else(wrong_token)?;
+    match app.store.create_user(email, Role::Admin, hash, app.now()).await {
+        Ok(user) => Ok(user),
+        Err(error) => {
+            app.first_run.give_back(token);
+            Err(error.into())
+        }
+    }
+}
+
+/// The address in lower case, if it and the password can be taken; the rules of
+/// `campanile user create` too.
+pub fn checked(email: &str, password: &str) -> Result<String> {
+    let email = email.trim().to_lowercase();
+    let mut errors = Vec::new();
+    if !is_email(&email) {
+        errors.push(FieldError::new(
+            "/email",
+            "invalid",
+            "use an e-mail address, such as you@example.com",
+        ));
+    }
+    if password.chars().count() < passwords::LENGTH_MIN {
+        errors.push(FieldError::new(
+            "/password",
+            "too_short",
+            format!("use at least {} characters", passwords::LENGTH_MIN),
+        ));
+    } else if password.len() > passwords::LENGTH_MAX {
+        errors.push(FieldError::new(
+            "/password",
+            "too_long",
+            format!("use at most {} bytes", passwords::LENGTH_MAX),
+        ));
+    }
+    if errors.is_empty() { Ok(email) } else { Err(ServiceError::Invalid(errors)) }
+}
+
+/// One `@` between something and something: whether mail arrives, only mail tells.
+fn is_email(text: &str) -> bool {
+    let sides = text.split_once('@');
+    text.len() <= 254
+        && !text.chars().any(|char| char.is_whitespace() || char.is_control())
+        && sides.is_some_and(|(local, domain)| {
+            !local.is_empty() && !domain.is_empty() && !domain.contains('@')
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_and_ten_characters_are_asked_for() {
+        assert_eq!(checked(" Me@Example.com ", "0123456789").unwrap(), "me@example.com");
+        let errors = checked("me", "012345678").unwrap_err();
+        let pointers: Vec<_> = errors.fields().iter().map(|field| &field.pointer).collect();
+        assert_eq!(pointers, ["/email", "/password"]);
+        assert!(checked("a@b@c", "0123456789").is_err());
+        assert!(checked("a b@c", "0123456789").is_err());
+    }
+}
