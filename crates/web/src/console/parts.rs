@@ -325,13 +325,13 @@ mod tests {
     }
 
     #[test]
-    fn the_stretches_of_a_bar_fill_it_and_no_more() {
+    fn the_stretches_of_a_bar_stand_apart_and_keep_their_shares() {
         let drawn = bar(
             "big",
             "half",
             &[Stretch { class: "blue", share: 0.25 }, Stretch { class: "fail", share: 0.25 }],
         );
-        insta::assert_snapshot!(drawn.into_string(), @"");
+        insta::assert_snapshot!(drawn.into_string(), @r#"<svg class="bar big" viewBox="0 0 1000 10" preserveAspectRatio="none" role="img" aria-label="half"><rect class="blue" x="0.0" width="249.5" height="10"></rect><rect class="fail" x="251.5" width="249.5" height="10"></rect></svg>"#);
     }
 
     #[test]

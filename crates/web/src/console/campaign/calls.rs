@@ -283,7 +283,7 @@ fn chip(campaign: CampaignId, clock: &Clock, attempt: &Attempt) -> Markup {
     };
     let title = format!("Attempt {}: {words}, {}{rang}", attempt.number, clock.seconds(attempt.dialled_at));
     html! {
-        a class={ "chip " (tone) " r" (tenths) } title=(title) aria-label=(title)
+        a class={ "chip " (tone) " r" (tenths) } title=(title)
             href={ "/dashboard/campaigns/" (campaign) "/attempts/" (attempt.id) } {
             i { (attempt.number) }
             span { (words) }
@@ -385,7 +385,7 @@ fn variables(contact: &Contact) -> Markup {
                 }
                 @if more > 0 {
                     button.more type="button" popovertarget=(pop)
-                        aria-label={ "All variables of " (contact.phone) } { "+" (more) }
+                        aria-label={ "+" (more) ", all variables of " (contact.phone) } { "+" (more) }
                 }
             }
             @if more > 0 {

@@ -68,6 +68,29 @@ pub(super) fn days(days: &[Day]) -> String {
     }
 }
 
+/// `All days`, `Mon–Fri`, `Mon, Wed–Fri`: where there is little room.
+pub(super) fn day_ranges(chosen: &[Day]) -> String {
+    if chosen.len() >= Day::ALL.len() {
+        return days(chosen);
+    }
+    let mut ranges: Vec<(Day, Day)> = Vec::new();
+    for day in Day::ALL.into_iter().filter(|day| chosen.contains(day)) {
+        match ranges.last_mut() {
+            Some((_, last)) if *last as usize + 1 == day as usize => *last = day,
+            _ => ranges.push((day, day)),
+        }
+    }
+    let words: Vec<String> = ranges
+        .into_iter()
+        .map(|(first, last)| match last as usize - first as usize {
+            0 => first.label().to_owned(),
+            1 => format!("{}, {}", first.label(), last.label()),
+            _ => format!("{}–{}", first.label(), last.label()),
+        })
+        .collect();
+    words.join(", ")
+}
+
 fn row(name: &str, value: impl Render, note: Option<&str>) -> Markup {
     html! {
         div { dt { (name) } dd { (value) @if let Some(note) = note { small { (note) } } } }

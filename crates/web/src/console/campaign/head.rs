@@ -64,7 +64,7 @@ pub(super) fn lifecycle(view: &View) -> Markup {
                 dt { "Window" }
                 dd {
                     (window.start) "–" (window.end)
-                    small { (super::config::days(&window.days)) ", " (window.timezone) }
+                    small { (super::config::day_ranges(&window.days)) ", " (window.timezone) }
                 }
             }
         }
@@ -95,7 +95,8 @@ pub(super) fn notices(view: &View) -> Markup {
                     b { "Stopped by " (by) } " "
                     span {
                         (when(&campaign.ended)) " " (zone) ". "
-                        (counted(left, "waiting contact was", "waiting contacts were")) " not called."
+                        @if left == 0 { "Nobody was waiting any more." }
+                        @else { (counted(left, "waiting contact was", "waiting contacts were")) " not called." }
                     }
                 }))
             }
