@@ -43,13 +43,19 @@ const MESSAGES_A_CALL: usize = 8;
 /// shutdown without drain does, and nobody waits for that.
 pub struct Engine {
     sip_addr: SocketAddr,
-    max_calls: u32,
-    shard: ShardHandle,
-    gauges: Arc<Gauges>,
-    faults: watch::Receiver<Option<Fault>>,
+    monitor: Monitor,
     shutdown: watch::Sender<bool>,
     runner: tokio::task::JoinHandle<()>,
-    threads: Threads,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Asks the engine how it is; outlives it, cheap to clone.
+#[derive(Clone)]
+pub struct Monitor {
+    shard: ShardHandle,
+    gauges: Arc<Gauges>,
+    max_calls: u32,
+    faults: watch::Receiver<Option<Fault>>,
 }
 
 /// How much of the machine is in use, for `/metrics`.
@@ -75,33 +81,6 @@ pub struct Fault {
     pub part: &'static str,
     /// What it said.
     pub message: String,
-}
-
-/// Asks the engine how it is; outlives it, cheap to clone.
-#[derive(Clone)]
-pub struct Monitor {
-    gauges: Arc<Gauges>,
-    max_calls: u32,
-    faults: watch::Receiver<Option<Fault>>,
-}
-
-impl Monitor {
-    /// How much of the machine is in use; `None` once the engine broke down.
-    pub fn load(&self) -> Option<Load> {
-        self.faults.borrow().is_none().then(|| self.gauges.load(self.max_calls))
-    }
-}
-
-impl Gauges {
-    fn load(&self, max_calls: u32) -> Load {
-        Load {
-            calls: self.calls.load(Ordering::Relaxed),
-            max_calls,
-            rtp_ports_used: self.ports_used.load(Ordering::Relaxed),
-            rtp_ports: self.ports.load(Ordering::Relaxed),
-            threads: 1 + MEDIA_THREADS as u32,
-        }
-    }
 }
 
 impl Engine {
@@ -132,14 +111,13 @@ impl Engine {
         let (commands, commands_out) = mpsc::channel(room);
         let (media_events, media_events_out) = sync_channel(room);
         let (poll, waker) = Shard::poll()?;
-        let mut threads = Threads::default();
         let mut media = Vec::new();
+        let mut threads = Vec::new();
         for _ in 0..MEDIA_THREADS {
             let (channel, thread) =
                 start_media(clock, room, media_events.clone(), waker.clone(), &watch_over)?;
-            threads.stop_media.push((channel.commands.clone(), channel.waker.clone()));
             media.push(channel);
-            threads.media.push(thread);
+            threads.push(thread);
         }
         let shard = Shard::new(sip::Parts {
             clock,
@@ -160,7 +138,7 @@ impl Engine {
             max_calls: config.max_calls,
             gauges: gauges.clone(),
         })?;
-        threads.shard = Some(watch_over.thread("SIP thread", "sip", move || shard.run())?);
+        threads.push(watch_over.thread("SIP thread", "sip", move || shard.run())?);
 
         let shard = ShardHandle { commands, waker };
         let router = RouterParts {
@@ -186,16 +164,9 @@ impl Engine {
         );
         let runner = watch_over.runner(runner.run());
         tracing::info!(sip.address = %sip_addr, max_calls = config.max_calls, "The dialler is up");
-        Ok(Self {
-            sip_addr,
-            max_calls: config.max_calls,
-            shard,
-            gauges,
-            faults: watch_over.faults_out(),
-            shutdown,
-            runner,
-            threads,
-        })
+        let faults = watch_over.faults_out();
+        let monitor = Monitor { shard, gauges, max_calls: config.max_calls, faults };
+        Ok(Self { sip_addr, monitor, shutdown, runner, threads })
     }
 
     /// Where SIP is spoken, with the port in use.
@@ -206,29 +177,23 @@ impl Engine {
     /// The SIP messages of a live or recently ended attempt, oldest first; empty when
     /// it is not known any more.
     pub async fn ladder(&self, attempt: AttemptId) -> Vec<LadderMessage> {
-        let (answer, answered) = oneshot::channel();
-        self.shard.send(sip::Command::Ladder(attempt, answer)).await;
-        answered.await.unwrap_or_default()
+        self.monitor.ladder(attempt).await
     }
 
     /// How much of the machine is in use.
     pub fn load(&self) -> Load {
-        self.gauges.load(self.max_calls)
+        self.monitor.gauges.load(self.monitor.max_calls)
     }
 
     /// A view of the engine for those who only ask how it is.
     pub fn monitor(&self) -> Monitor {
-        Monitor {
-            gauges: self.gauges.clone(),
-            max_calls: self.max_calls,
-            faults: self.faults.clone(),
-        }
+        self.monitor.clone()
     }
 
     /// Resolves when the engine broke down by itself; the process should then end with
     /// an error and be started anew. Never resolves otherwise.
     pub async fn failed(&self) -> Fault {
-        let mut faults = self.faults.clone();
+        let mut faults = self.monitor.faults.clone();
         if let Ok(fault) = faults.wait_for(Option::is_some).await
             && let Some(fault) = fault.clone()
         {
@@ -245,36 +210,40 @@ impl Engine {
         if let Err(error) = self.runner.await {
             tracing::error!(%error, "The runner could not be joined");
         }
-        self.shard.send(sip::Command::Stop).await;
+        // The runner has told the shard to stop, unless it broke.
+        self.monitor.shard.send(sip::Command::Stop).await;
         let threads = self.threads;
-        if tokio::task::spawn_blocking(|| threads.join()).await.is_err() {
+        let join = move || threads.into_iter().for_each(|thread| drop(thread.join()));
+        // Panics of theirs were caught and reported by the watch.
+        if tokio::task::spawn_blocking(join).await.is_err() {
             tracing::error!("The threads could not be joined");
         }
         tracing::info!("The dialler is down");
     }
 }
 
-/// The threads, to be stopped and joined in this order.
-#[derive(Default)]
-struct Threads {
-    shard: Option<JoinHandle<()>>,
-    media: Vec<JoinHandle<()>>,
-    stop_media: Vec<(SyncSender<media::Command>, Arc<Waker>)>,
+impl Monitor {
+    /// How much of the machine is in use; `None` once the engine broke down.
+    pub fn load(&self) -> Option<Load> {
+        self.faults.borrow().is_none().then(|| self.gauges.load(self.max_calls))
+    }
+
+    /// As [`Engine::ladder`]; empty when the engine is down.
+    pub async fn ladder(&self, attempt: AttemptId) -> Vec<LadderMessage> {
+        let (answer, answered) = oneshot::channel();
+        self.shard.send(sip::Command::Ladder(attempt, answer)).await;
+        answered.await.unwrap_or_default()
+    }
 }
 
-impl Threads {
-    fn join(mut self) {
-        // Their panics were reported by the watch, and caught.
-        if let Some(shard) = self.shard.take() {
-            let _ = shard.join();
-        }
-        for (commands, waker) in &self.stop_media {
-            if commands.send(media::Command::Stop).is_ok() {
-                let _ = waker.wake();
-            }
-        }
-        for media in self.media {
-            let _ = media.join();
+impl Gauges {
+    fn load(&self, max_calls: u32) -> Load {
+        Load {
+            calls: self.calls.load(Ordering::Relaxed),
+            max_calls,
+            rtp_ports_used: self.ports_used.load(Ordering::Relaxed),
+            rtp_ports: self.ports.load(Ordering::Relaxed),
+            threads: 1 + MEDIA_THREADS as u32,
         }
     }
 }

@@ -55,7 +55,7 @@ pub(crate) enum Event {
     Closed(Place, Box<Figures>),
 }
 
-/// How to reach a media thread.
+/// How to reach a media thread. Dropping it ends the thread.
 pub(crate) struct Media {
     pub(crate) commands: SyncSender<Command>,
     pub(crate) waker: Arc<Waker>,
@@ -68,6 +68,15 @@ impl Media {
         if self.commands.send(command).is_err() || self.waker.wake().is_err() {
             // The watch over the threads reports why it ended.
             tracing::error!("The media thread is gone");
+        }
+    }
+}
+
+impl Drop for Media {
+    fn drop(&mut self) {
+        if self.commands.send(Command::Stop).is_ok() {
+            // A waker fails with its poll only, and then nobody sleeps there.
+            let _ = self.waker.wake();
         }
     }
 }

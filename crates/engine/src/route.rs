@@ -222,23 +222,23 @@ impl Router {
                 return self.fail(&placement, ending, &why).await;
             }
         };
-        let media_ip = match self.parts.public {
-            PublicAddress::Ip(ip) => Ok(ip),
-            PublicAddress::Auto if !self.parts.sip.ip().is_unspecified() => Ok(self.parts.sip.ip()),
-            PublicAddress::Auto => local_ip(to),
+        let ip = match self.parts.public {
+            PublicAddress::Ip(ip) => ip,
+            PublicAddress::Auto if !self.parts.sip.ip().is_unspecified() => self.parts.sip.ip(),
+            PublicAddress::Auto => match local_ip(to) {
+                Ok(ip) => ip,
+                Err(error) => {
+                    let why = format!("there is no route to the carrier at {to}: {error}");
+                    return self.fail(&placement, Ending::NoReply, &why).await;
+                }
+            },
         };
-        let media_ip = match media_ip {
-            Ok(ip) => ip,
-            Err(error) => {
-                let why = format!("there is no route to the carrier at {to}: {error}");
-                return self.fail(&placement, Ending::NoReply, &why).await;
-            }
-        };
-        let contact = SocketAddr::new(media_ip, self.parts.sip.port());
+        let contact = SocketAddr::new(ip, self.parts.sip.port());
         let invite = request::invite(&placement, to, contact);
         let codecs = request::codecs(&placement.carrier.settings);
         let Placement { attempt, settings, .. } = placement;
-        let dial = Dial { attempt, settings, script, to, media_ip, codecs, invite };
+        let attempt = attempt.id;
+        let dial = Dial { attempt, settings, script, to, contact, codecs, invite };
         self.parts.shard.send(sip::Command::Dial(Box::new(dial))).await;
     }
 

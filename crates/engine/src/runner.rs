@@ -131,7 +131,10 @@ impl<L: Line> Runner<L> {
                 // In this order: a pause and a shutdown go before another dial.
                 biased;
                 changed = self.shutdown.changed(), if self.phase == Phase::Running => {
-                    // The engine that could ask is gone: that asks, too.
+                    // When nobody is left who could ask, nobody waits for a drain either.
+                    if changed.is_err() {
+                        self.drain = Duration::ZERO;
+                    }
                     if changed.is_err() || *self.shutdown.borrow() {
                         self.begin_shutdown();
                     }

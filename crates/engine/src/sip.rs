@@ -12,7 +12,7 @@ use std::{
     cmp::Reverse,
     collections::{BinaryHeap, VecDeque},
     io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -21,9 +21,7 @@ use std::{
     time::Duration,
 };
 
-use campanile_domain::{
-    attempt::NewAttempt, ids::AttemptId, outcome::Ending, scheduler::CallEvent, settings::Settings,
-};
+use campanile_domain::{ids::AttemptId, outcome::Ending, scheduler::CallEvent, settings::Settings};
 use campanile_wire::{
     sdp::{self, Codec},
     time::Time,
@@ -75,13 +73,13 @@ pub(crate) enum Command {
 
 /// A call to be placed, with everything looked up.
 pub(crate) struct Dial {
-    pub(crate) attempt: NewAttempt,
+    pub(crate) attempt: AttemptId,
     pub(crate) settings: Arc<Settings>,
     pub(crate) script: Arc<Script>,
     /// Next hop.
     pub(crate) to: SocketAddr,
-    /// The address that the far end can send audio to.
-    pub(crate) media_ip: IpAddr,
+    /// Where the far end reaches us: SIP there, audio on a port of the same address.
+    pub(crate) contact: SocketAddr,
     pub(crate) codecs: Vec<Codec>,
     /// Lacks the SDP, which names the port.
     pub(crate) invite: Invite,
@@ -253,43 +251,34 @@ impl Shard {
     }
 
     fn dial(&mut self, dial: Dial, now: Now) {
-        let Dial { attempt, settings, script, to, media_ip, codecs, mut invite } = dial;
-        if let Err(why) =
-            self.invite(&attempt, &settings, script, media_ip, codecs, &mut invite, now)
-        {
-            tracing::warn!(attempt.id = %attempt.id, "A call was not placed: {why}");
-            let report = unplaced(attempt.id, Ending::NoReply, &why, now.wall);
-            self.report(attempt.id, CallEvent::Ended(Box::new(report)));
-            return;
+        let (attempt, to) = (dial.attempt, dial.to);
+        match self.invite(dial, now) {
+            Ok(()) => {
+                self.probes.called(to, now.at);
+                self.drain(now);
+            }
+            Err(why) => {
+                tracing::warn!(attempt.id = %attempt, "A call was not placed: {why}");
+                let report = unplaced(attempt, Ending::NoReply, &why, now.wall);
+                self.report(attempt, CallEvent::Ended(Box::new(report)));
+            }
         }
-        self.probes.called(to, now.at);
-        self.drain(now);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of a Dial, taken apart")]
-    fn invite(
-        &mut self,
-        attempt: &NewAttempt,
-        settings: &Arc<Settings>,
-        script: Arc<Script>,
-        media_ip: IpAddr,
-        codecs: Vec<Codec>,
-        invite: &mut Invite,
-        now: Now,
-    ) -> Result<(), String> {
+    fn invite(&mut self, dial: Dial, now: Now) -> Result<(), String> {
+        let Dial { attempt, settings, script, contact, codecs, mut invite, .. } = dial;
         if self.calls.len() >= self.parts.max_calls as usize {
             return Err("every line of this machine is in use".into());
         }
         let opened = self.parts.ports.open(now.at);
         let (port, socket) = opened.map_err(|error| format!("no port for its audio: {error}"))?;
-        let local = sdp::Local {
-            addr: SocketAddr::new(media_ip, port),
+        invite.sdp = sdp::offer(&sdp::Local {
+            addr: SocketAddr::new(contact.ip(), port),
             codecs: codecs.clone(),
-            session: attempt.id.0.unsigned_abs(),
+            session: attempt.0.unsigned_abs(),
             version: 1,
-        };
-        invite.sdp = sdp::offer(&local);
-        let key = match self.parts.agent.invite(now.at, invite.clone()) {
+        });
+        let key = match self.parts.agent.invite_from(now.at, contact, invite) {
             Ok(key) => key,
             Err(refused) => {
                 self.parts.ports.give_back(port, now.at);
@@ -297,12 +286,11 @@ impl Shard {
             }
         };
         let events = self.parts.events.clone();
-        let call = Call::new(attempt.id, settings.clone(), codecs, events, now.at);
-        let deadline = call.deadline();
-        let place =
-            self.calls.insert(attempt.id, Entry { call, key, port, script, listed: deadline });
-        if let Some(deadline) = deadline {
-            self.deadlines.push(Reverse((deadline, place, attempt.id)));
+        let call = Call::new(attempt, settings, codecs, events, now.at);
+        let listed = call.deadline();
+        let place = self.calls.insert(attempt, Entry { call, key, port, script, listed });
+        if let Some(deadline) = listed {
+            self.deadlines.push(Reverse((deadline, place, attempt)));
         }
         let stream = Stream::new(rand::random(), rand::random(), rand::random());
         self.media(place).send(media::Command::Open(place, socket, Box::new(stream)));
