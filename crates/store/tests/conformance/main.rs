@@ -2,5 +2,12 @@
 //! alone.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod campaigns;
 mod dialling;
+mod imports;
+mod life;
+mod model;
+mod people;
+mod recovery;
+mod reports;
 mod world;

@@ -47,10 +47,6 @@ impl Backend {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
-    pub(crate) fn dir(&self) -> &std::path::Path {
-        self.dir.path()
-    }
-
     pub(crate) fn open(&self) -> Store {
         Store::open(self.dir.path()).unwrap()
     }
