@@ -306,7 +306,8 @@ impl UserAgent {
         let shared = &mut self.shared;
         let key = self.calls.insert_with(|key| {
             let tag = key.token(shared.tokens.next());
-            let mut common = Common::new(key, came.envelope.call_id, tag, shared.config.contact, now);
+            let mut common =
+                Common::new(key, came.envelope.call_id, tag, shared.config.contact, now);
             common.received(shared, now, bytes);
             let callee = Callee::start(&mut common, shared, now, transaction.clone(), came);
             Call { common, side: Side::Callee(Box::new(callee)) }

@@ -90,10 +90,7 @@ impl Caller {
                     self.send_invite(common, shared, now);
                 }
                 (Action::SendCancel, _) => self.send_cancel(common, shared, now),
-                (Action::SendBye, _) => {
-                    let leg = common.legs.len() - 1;
-                    common.bye(shared, now, leg);
-                }
+                (Action::SendBye, _) => common.bye(shared, now, 0),
                 (Action::ReportProvisional, Some(came)) => {
                     self.report_provisional(common, shared, came);
                 }
@@ -177,6 +174,8 @@ impl Caller {
                     if leg != 0 {
                         return common.answer(shared, now, came, 200, &[]);
                     }
+                } else if !common.legs.is_empty() {
+                    return common.answer(shared, now, came, 481, &[]);
                 }
                 self.input(common, shared, now, Input::Bye, Some(came));
             }

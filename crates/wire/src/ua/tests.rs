@@ -1,5 +1,11 @@
 //! Whole scenarios in virtual time: two user agents, or one and a far end written by hand.
 
-mod caller;
+mod auth;
+mod by_hand;
+mod callee;
+mod dialogs;
+mod endings;
 mod lossy;
 mod net;
+mod pair;
+mod strangers;

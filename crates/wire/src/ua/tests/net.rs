@@ -56,6 +56,9 @@ impl Weather {
 /// The callee's owner: what to do with a call, by its callee's number.
 pub(super) type Owner = fn(&mut UserAgent, Time, CallKey, &Event);
 
+/// When it arrives, a number that keeps the order, where to, and what.
+type Datagram = (Time, u64, End, Vec<u8>);
+
 /// Two user agents and what is on the way between them.
 pub(super) struct Net {
     pub(super) now: Time,
@@ -65,7 +68,7 @@ pub(super) struct Net {
     owner: Owner,
     rng: StdRng,
     sent: u64,
-    on_the_way: BinaryHeap<Reverse<(Time, u64, End, Vec<u8>)>>,
+    on_the_way: BinaryHeap<Reverse<Datagram>>,
     /// First lines as they were sent, from the start of the test.
     pub(super) log: Vec<(Time, End, String)>,
     /// Everything that both told, in order.

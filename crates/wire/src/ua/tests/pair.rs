@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use super::net::{End, Net, Weather, description, invite};
-use crate::ua::{EndCause, Event, Refused, UserAgent};
+use crate::{
+    time::Time,
+    ua::{CallKey, EndCause, Event, Refused, UserAgent},
+};
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
 /// Everything has ended and nothing is kept.
-fn assert_empty(net: &mut Net) {
+pub(super) fn assert_empty(net: &mut Net) {
     for agent in [&mut net.caller, &mut net.callee] {
         assert_eq!((agent.live_calls(), agent.kept_calls()), (0, 0));
         assert_eq!(agent.poll_timeout(), None, "a timer is left");
@@ -20,14 +23,14 @@ fn assert_empty(net: &mut Net) {
 }
 
 /// Rings, and answers at once.
-fn answers(agent: &mut UserAgent, now: crate::time::Time, key: crate::ua::CallKey, event: &Event) {
+fn answers(agent: &mut UserAgent, now: Time, key: CallKey, event: &Event) {
     if let Event::Incoming(_) = event {
         agent.ring(now, key, 180, None);
         agent.answer(now, key, description(End::Callee));
     }
 }
 
-fn rings(agent: &mut UserAgent, now: crate::time::Time, key: crate::ua::CallKey, event: &Event) {
+fn rings(agent: &mut UserAgent, now: Time, key: CallKey, event: &Event) {
     if let Event::Incoming(_) = event {
         agent.ring(now, key, 180, None);
     }

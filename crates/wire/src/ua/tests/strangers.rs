@@ -1,0 +1,168 @@
+//! What comes from nowhere: other people's requests, forged answers, values that break out.
+
+use super::{
+    by_hand::{ByHand, answer, branch, header, ok},
+    net::invite,
+};
+use crate::ua::{Auth, EndCause, Invite, Refused};
+
+fn stranger(method: &str, more: &str) -> String {
+    format!(
+        "{method} sip:caller@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.1;branch=z9hG4bK7\r\n\
+         From: <sip:s@x>;tag=1\r\nTo: <sip:caller@192.0.2.1>{more}\r\nCall-ID: strange\r\n\
+         CSeq: 1 {method}\r\n\r\n"
+    )
+}
+
+#[test]
+fn strangers_are_answered_and_nothing_of_them_is_kept() {
+    for (method, to_tag, code) in [
+        ("INVITE", "", 480),
+        ("OPTIONS", "", 200),
+        ("BYE", "", 481),
+        ("CANCEL", "", 481),
+        ("REGISTER", "", 405),
+        ("SUBSCRIBE", "", 405),
+        ("DANCE", "", 501),
+        ("INVITE", ";tag=gone", 481),
+        ("BYE", ";tag=0.0.0000000000000000", 481),
+        ("BYE", ";tag=ffffffff.ffffffff.0", 481),
+    ] {
+        let mut far = ByHand::new();
+        far.receive(stranger(method, to_tag));
+        let first = far.one();
+        assert!(first.starts_with(&format!("SIP/2.0 {code} ")), "{method}{to_tag}: {first}");
+        far.receive(stranger(method, to_tag));
+        assert_eq!(far.one(), first, "the same To tag each time");
+        assert_eq!((far.agent.kept_calls(), far.events.len()), (0, 0));
+    }
+    for to_tag in ["", ";tag=gone"] {
+        let mut far = ByHand::new();
+        far.receive(stranger("ACK", to_tag));
+        assert_eq!(far.taken(), [""; 0], "an ACK is never answered");
+    }
+}
+
+#[test]
+fn faulty_requests_are_told_so_and_faulty_answers_are_dropped() {
+    for (from, to, code) in [
+        ("SIP/2.0\r\nVia", "SIP/7.0\r\nVia", 505),
+        ("CSeq: 1 OPTIONS", "CSeq: 1 BYE", 400),
+        ("CSeq: 1 OPTIONS", "CSeq: 99999999999 OPTIONS", 400),
+        ("Call-ID: strange\r\n", "", 400),
+        ("From: <sip:s@x>;tag=1\r\n", "", 400),
+        ("\r\n\r\n", "\r\nContent-Length: 9\r\n\r\n", 400),
+        ("\r\n\r\n", "\r\nContent-Length: -1\r\n\r\n", 400),
+        ("From: <sip:s@x>", "From: \"open <sip:s@x>", 400),
+    ] {
+        let mut far = ByHand::new();
+        let faulty = stranger("OPTIONS", "").replace(from, to);
+        far.receive(&faulty);
+        assert!(far.one().starts_with(&format!("SIP/2.0 {code} ")), "{faulty}");
+        far.receive(faulty.replace("OPTIONS", "ACK"));
+        assert_eq!(far.taken(), [""; 0], "not even a faulty ACK is answered");
+    }
+    let mut far = ByHand::new();
+    let (_, invited) = far.call();
+    for (from, to) in [
+        ("Content-Length: 0", "Content-Length: 10"),
+        ("CSeq: 1 INVITE", "CSeq: one INVITE"),
+        ("SIP/2.0 200", "SIP/2.0 099"),
+        ("SIP/2.0 200", "SIP/3.0 200"),
+    ] {
+        far.receive(ok(&invited, "b").replace(from, to));
+        assert_eq!((far.taken().len(), far.events.len()), (0, 0), "{to}");
+    }
+}
+
+#[test]
+fn an_answer_must_fit_in_branch_tag_call_id_and_method_but_not_in_its_source() {
+    let mut far = ByHand::new();
+    let (_, invited) = far.call();
+    let good = answer(&invited, 486, "b", "");
+    let foreign = branch(&invited).replace(|digit: char| digit.is_ascii_digit(), "7");
+    for bad in [
+        good.replace(branch(&invited), &foreign),
+        good.replace(branch(&invited), "z9hG4bK0.0.0"),
+        good.replace("Call-ID: att_1", "Call-ID: att_2"),
+        good.replace("CSeq: 1 INVITE", "CSeq: 2 INVITE"),
+        good.replace("CSeq: 1 INVITE", "CSeq: 1 BYE"),
+        good.replace(";tag=0", ";tag=1"),
+    ] {
+        assert_ne!(bad, good);
+        far.receive(&bad);
+        assert_eq!((far.taken().len(), far.events.len()), (0, 0), "{bad}");
+    }
+    let elsewhere = "203.0.113.77:9999".parse().unwrap();
+    far.agent.handle_datagram(far.now, elsewhere, good.as_bytes());
+    far.taken();
+    assert_eq!(far.cause(), EndCause::Refused);
+}
+
+#[test]
+fn odd_bytes_and_odd_spelling_do_not_lose_an_answer() {
+    let mut far = ByHand::new();
+    let (_, invited) = far.call();
+    let text = answer(&invited, 183, "b", "Subject: folded\r\n over two lines\r\n")
+        .replace("Via:", "v :")
+        .replace("Call-ID:", "i:")
+        .replace("From: ", "f: ")
+        .replace("To: ", "tO:\t\"Jos~\"")
+        .replace("CSeq:", "CSEQ:")
+        .replace("Whatever", "Progr~s");
+    let latin_1: Vec<u8> =
+        text.bytes().map(|byte| if byte == b'~' { 0xE9 } else { byte }).collect();
+    far.receive(latin_1);
+    assert_eq!(far.events.len(), 1, "{:?}", far.events);
+    far.receive(
+        [&b"SIP/2.0 404 Kein Anschlu\xDF"[..], &answer(&invited, 404, "b", "").as_bytes()[20..]]
+            .concat(),
+    );
+    assert_eq!(far.ended().reason.as_deref(), Some("Kein Anschlu\u{FFFD}"));
+}
+
+#[test]
+fn values_that_would_break_out_of_their_header_are_refused() {
+    let evil = "x\r\nRoute: <sip:evil>";
+    let account = |username: &str| {
+        Some(Auth { username: username.to_owned(), password: "p".to_owned(), realm: None })
+    };
+    let more = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    for (call, what) in [
+        (Invite { request_uri: format!("sip:{evil}"), ..invite(1) }, "the request URI"),
+        (Invite { request_uri: "http://x".to_owned(), ..invite(1) }, "the request URI"),
+        (Invite { from_uri: "sip:a>;tag=b@c".to_owned(), ..invite(1) }, "the URI of From"),
+        (Invite { to_uri: String::new(), ..invite(1) }, "the URI of To"),
+        (Invite { from_display: Some(evil.to_owned()), ..invite(1) }, "the display name"),
+        (Invite { call_id: "a b".to_owned(), ..invite(1) }, "the Call-ID"),
+        (Invite { call_id: String::new(), ..invite(1) }, "the Call-ID"),
+        (Invite { auth: account("u\0"), ..invite(1) }, "the account"),
+        (Invite { headers: more("X-A", evil), ..invite(1) }, "a further header"),
+        (Invite { headers: more("X A", "v"), ..invite(1) }, "a further header"),
+        (Invite { headers: more("l", "0"), ..invite(1) }, "a further header"),
+        (Invite { headers: more("Contact", "<sip:x>"), ..invite(1) }, "a further header"),
+    ] {
+        let mut far = ByHand::new();
+        assert_eq!(far.agent.invite(far.now, call), Err(Refused::InvalidHeader(what)));
+        assert_eq!((far.taken().len(), far.agent.kept_calls()), (0, 0));
+    }
+    let mut far = ByHand::new();
+    let call = Invite {
+        from_display: Some("A \"B\" \\ C".to_owned()),
+        headers: more("P-Asserted-Identity", "<sip:a@b>"),
+        ..invite(1)
+    };
+    let (_, invited) = far.place(call);
+    assert!(header(&invited, "From").starts_with(r#""A \"B\" \\ C" <sip:"#), "{invited}");
+    assert_eq!(header(&invited, "P-Asserted-Identity"), "<sip:a@b>");
+}
+
+#[test]
+fn the_invite_says_all_that_a_carrier_asks_for() {
+    let mut far = ByHand::new();
+    let (_, invited) = far.call();
+    let (head, _) = invited.split_once("\r\n\r\n").unwrap();
+    insta::assert_snapshot!(
+        head.replace("\r\n", "\n").replace(env!("CARGO_PKG_VERSION"), "VERSION")
+    );
+}
