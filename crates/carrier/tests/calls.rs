@@ -168,7 +168,7 @@ fn the_record_agrees_with_what_fifty_calls_saw() {
     dialler.run_until(|dialler| {
         let answered = dialler.calls.iter().filter(|(_, seen)| seen.answered.is_some());
         let keys: Vec<_> = answered.map(|(key, _)| *key).collect();
-        // Half are hung up by us as soon as they are answered, half wait for the phone.
+        // The numbers of two digits are hung up by us when they answer; the others wait.
         for key in keys {
             if dialler.calls[&key].call_id.len() % 2 == 0 {
                 dialler.hang_up(key);

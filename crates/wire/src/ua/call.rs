@@ -77,8 +77,6 @@ pub(super) struct Common {
 /// One dialog of a call with what must be repeated in it.
 pub(super) struct Leg {
     pub(super) dialog: Dialog,
-    /// The ACK, as long as its answer may come again.
-    pub(super) ack: Option<(SocketAddr, Arc<[u8]>)>,
     pub(super) bye: Option<Pending>,
     bye_proved: bool,
 }
@@ -275,7 +273,7 @@ impl Common {
         if self.legs.len() == LEGS_MAX {
             return None;
         }
-        self.legs.push(Leg { dialog, ack: None, bye: None, bye_proved: false });
+        self.legs.push(Leg { dialog, bye: None, bye_proved: false });
         Some(self.legs.len() - 1)
     }
 

@@ -291,10 +291,7 @@ impl Caller {
         came: Came<'_>,
     ) {
         if let Some(leg) = common.leg_of(came.tag_of_to()) {
-            if let Some((to, ack)) = common.legs[leg].ack.clone() {
-                common.send(shared, now, to, &ack);
-            }
-            return;
+            return self.ack(common, shared, now, leg);
         }
         if common.legs.is_empty() {
             common.stop(shared, Timer::CancelAgain);
@@ -431,17 +428,23 @@ impl Caller {
         };
         let mut dialog = Dialog::of(came.message, parties, true);
         dialog.cseq = self.cseq;
+        let leg = common.add_leg(dialog)?;
+        self.ack(common, shared, now, leg);
+        common.linger(shared, now);
+        self.sent.bytes = Arc::default();
+        Some(leg)
+    }
+
+    /// An ACK for each 2xx that comes, a new one each time (RFC 3261 13.2.2.4): a far end that
+    /// took it for a repetition might repeat its answer in turn, and so on for ever.
+    fn ack(&self, common: &mut Common, shared: &mut Shared, now: Time, leg: usize) {
         let branch = shared.branch(common.key);
+        let dialog = &common.legs[leg].dialog;
         let mut ready = dialog.request("ACK", self.cseq, common.contact, &branch);
         for (name, proof) in &self.proofs {
             ready.writer.header(name, proof);
         }
-        let ack = ready.writer.finish(None);
-        let leg = common.add_leg(dialog)?;
-        common.send(shared, now, ready.to, &ack);
-        common.legs[leg].ack = Some((ready.to, ack));
-        common.linger(shared, now);
-        self.sent.bytes = Arc::default();
-        Some(leg)
+        let bytes = ready.writer.finish(None);
+        common.send(shared, now, ready.to, &bytes);
     }
 }
