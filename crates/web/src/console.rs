@@ -108,10 +108,14 @@ impl IntoResponse for Fault {
         }
         let title = status.canonical_reason().unwrap_or("Error");
         let words = parts::sentence(&self.error.to_string());
-        let page = layout::gate(self.theme, title, html! {
-            div.who { (icons::mark()) h1 { (title) } p { (words) "." } }
-            a.btn href="/dashboard/campaigns" { "Back to the campaigns" }
-        });
+        let page = layout::gate(
+            self.theme,
+            title,
+            html! {
+                div.who { (icons::mark()) h1 { (title) } p { (words) "." } }
+                a.btn href="/dashboard/campaigns" { "Back to the campaigns" }
+            },
+        );
         (status, page).into_response()
     }
 }
@@ -133,10 +137,7 @@ struct Choice {
 }
 
 /// Remembers the theme for a year; the cookie is no secret, the script reads it.
-async fn choose_theme(
-    State(app): State<App>,
-    axum::Form(choice): axum::Form<Choice>,
-) -> Response {
+async fn choose_theme(State(app): State<App>, axum::Form(choice): axum::Form<Choice>) -> Response {
     let theme = Theme::from_word(&choice.theme);
     let secure = if app.is_https() { "; Secure" } else { "" };
     let cookie = format!(
@@ -185,7 +186,9 @@ mod tests {
         for path in ["/", "/dashboard/campaigns/cmp_1?state=failed#calls"] {
             assert_eq!(own_path(path), path);
         }
-        for path in ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb", "a"] {
+        for path in
+            ["", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nb", "a"]
+        {
             assert_eq!(own_path(path), "/dashboard/campaigns", "{path:?}");
         }
     }

@@ -14,16 +14,16 @@ pub(crate) mod upload;
 use std::sync::Arc;
 
 use campanile_domain::{
-    campaign::Status, contact::ContactClass, field::FieldError, live::LiveView,
-    phone::PhoneNumber, window::Window,
+    campaign::Status, contact::ContactClass, field::FieldError, live::LiveView, phone::PhoneNumber,
+    window::Window,
 };
 use campanile_store::rows::{Activity, Campaign, Import, RunFigures};
 use jiff::Timestamp;
 use maud::{Markup, html};
 use serde_json::Value;
 
-pub(super) use handlers::routes;
 pub(super) use handlers::load as load_view;
+pub(super) use handlers::routes;
 
 use self::{actions::Need, calls::Calls};
 use super::{
@@ -109,7 +109,13 @@ impl View {
     /// Every part that a live frame replaces.
     fn parts(&self) -> Vec<Part> {
         let started = self.campaign.started.is_some();
-        let shown = |shown: bool, draw: fn(&Self) -> Markup| if shown { draw(self) } else { html! {} };
+        let shown = |shown: bool, draw: fn(&Self) -> Markup| {
+            if shown {
+                draw(self)
+            } else {
+                html! {}
+            }
+        };
         let dialling = matches!(self.campaign.status, Status::Running | Status::Paused);
         vec![
             ("c-title", head::title(self)),
@@ -139,7 +145,10 @@ impl View {
     pub(crate) fn page(&self, refused: Option<&ServiceError>) -> Markup {
         let parts = self.parts();
         let part = |id: &str| {
-            parts.iter().find(|(each, _)| *each == id).map(|(_, markup)| markup.clone())
+            parts
+                .iter()
+                .find(|(each, _)| *each == id)
+                .map(|(_, markup)| markup.clone())
                 .unwrap_or_default()
         };
         html! {
@@ -189,13 +198,17 @@ impl View {
 /// What an action came to that was not done.
 fn refusal(error: &ServiceError) -> Markup {
     let fields: &[FieldError] = error.fields();
-    notice(Tone::Red, Icon::CircleX, html! {
-        b { (if fields.is_empty() { sentence(&error.to_string()) } else { "Not done".into() }) }
-        @if !fields.is_empty() {
-            " " span { "Mend this first:" }
-            ul.faults { @for field in fields { li { (sentence(&field.message)) } } }
-        }
-    })
+    notice(
+        Tone::Red,
+        Icon::CircleX,
+        html! {
+            b { (if fields.is_empty() { sentence(&error.to_string()) } else { "Not done".into() }) }
+            @if !fields.is_empty() {
+                " " span { "Mend this first:" }
+                ul.faults { @for field in fields { li { (sentence(&field.message)) } } }
+            }
+        },
+    )
 }
 
 /// Seconds of a run in which it could dial: window open, not paused.

@@ -131,9 +131,9 @@ async fn show(
 
 async fn read(app: &App, visit: &Visit, asked: Asked) -> service::Result<List> {
     visit.who().require(Act::Look)?;
-    let everyone = app.store.campaigns(CampaignFilter { limit: COUNTED, ..Default::default() }).await?;
-    let beginnings =
-        if everyone.is_empty() { Some(beginnings(app, visit).await?) } else { None };
+    let everyone =
+        app.store.campaigns(CampaignFilter { limit: COUNTED, ..Default::default() }).await?;
+    let beginnings = if everyone.is_empty() { Some(beginnings(app, visit).await?) } else { None };
     let search = asked.search.trim();
     let filter = CampaignFilter {
         status: asked.status(),
@@ -176,7 +176,8 @@ fn row_of(app: &App, campaign: Campaign) -> Row {
 /// was a moment ago. The page takes those that it shows.
 pub(super) async fn frame(app: &App, role: Role) -> service::Result<Markup> {
     let now = app.now();
-    let everyone = app.store.campaigns(CampaignFilter { limit: COUNTED, ..Default::default() }).await?;
+    let everyone =
+        app.store.campaigns(CampaignFilter { limit: COUNTED, ..Default::default() }).await?;
     let counts = Counts::of(&everyone);
     let moved = |campaign: &Campaign| {
         let stamps = [&campaign.started, &campaign.paused, &campaign.resumed, &campaign.ended];
@@ -361,23 +362,32 @@ fn reason(row: &Row, now: Timestamp) -> (Option<Tone>, Markup) {
             Some(live) => row_reason(live, now),
             None => (Some(Tone::Amber), html! { "The dialler has not reported yet" }),
         },
-        Status::Paused => (None, match &campaign.paused {
-            Some(stamp) => html! { "Paused by " (stamp.by.name) ", " (local_time(stamp.at)) },
-            None => html! { "Paused" },
-        }),
+        Status::Paused => (
+            None,
+            match &campaign.paused {
+                Some(stamp) => html! { "Paused by " (stamp.by.name) ", " (local_time(stamp.at)) },
+                None => html! { "Paused" },
+            },
+        ),
         Status::Completed => {
             let words = campaign.completion_reason.map_or("Completed", CompletionReason::label);
             let left = campaign.count(ContactState::ManualStopped);
-            (None, html! {
-                (words)
-                @if left > 0 { ", " (count(left)) " not called" }
-                @if let Some(stamp) = &campaign.ended { ", " (local_time(stamp.at)) }
-            })
+            (
+                None,
+                html! {
+                    (words)
+                    @if left > 0 { ", " (count(left)) " not called" }
+                    @if let Some(stamp) = &campaign.ended { ", " (local_time(stamp.at)) }
+                },
+            )
         }
-        Status::Failed => (Some(Tone::Red), html! {
-            (campaign.failure.as_deref().unwrap_or("The run could not go on"))
-            @if let Some(stamp) = &campaign.ended { ", " (local_time(stamp.at)) }
-        }),
+        Status::Failed => (
+            Some(Tone::Red),
+            html! {
+                (campaign.failure.as_deref().unwrap_or("The run could not go on"))
+                @if let Some(stamp) = &campaign.ended { ", " (local_time(stamp.at)) }
+            },
+        ),
     }
 }
 
@@ -398,9 +408,11 @@ fn next_action(campaign: &Campaign, powers: Powers) -> Markup {
         }
         Status::Running if powers.run => post("pause", Icon::Pause, "Pause"),
         Status::Paused if powers.run => post("resume", Icon::Play, "Resume"),
-        Status::Draft | Status::Running | Status::Paused | Status::Completed | Status::Failed => html! {
-            a.btn.sm href={ "/dashboard/campaigns/" (id) } aria-label={ "Open " (campaign.settings.name) } { "Open" }
-        },
+        Status::Draft | Status::Running | Status::Paused | Status::Completed | Status::Failed => {
+            html! {
+                a.btn.sm href={ "/dashboard/campaigns/" (id) } aria-label={ "Open " (campaign.settings.name) } { "Open" }
+            }
+        }
     }
 }
 

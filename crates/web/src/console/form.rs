@@ -86,7 +86,8 @@ impl Entries {
             put("retry_on_system", outcome.word().into());
         }
         put("retry_on_custom", settings.retry_on_custom.join(", "));
-        let optional = |value: Option<u32>| value.map(|value| value.to_string()).unwrap_or_default();
+        let optional =
+            |value: Option<u32>| value.map(|value| value.to_string()).unwrap_or_default();
         put("stop_redials_after_seconds", optional(settings.stop_redials_after_seconds));
         put("redial_only_under_seconds", optional(settings.redial_only_under_seconds));
         if settings.sticky_exclusion {
@@ -151,8 +152,12 @@ impl Entries {
         );
         patch.insert("default_country".into(), json!(self.one("default_country").to_uppercase()));
         patch.insert("retry_on_system".into(), json!(self.all("retry_on_system")));
-        let custom: Vec<&str> =
-            self.one("retry_on_custom").split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+        let custom: Vec<&str> = self
+            .one("retry_on_custom")
+            .split(',')
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+            .collect();
         patch.insert("retry_on_custom".into(), json!(custom));
         if errors.is_empty() { Ok(patch) } else { Err(errors) }
     }
@@ -197,7 +202,8 @@ impl Entries {
 
     fn bot(&self, choices: &Choices, errors: &[FieldError]) -> Markup {
         let fault = fault(errors, &["/bot_id"]);
-        let hint = if choices.bots.is_empty() { "There is none yet; make one under Setup." } else { "" };
+        let hint =
+            if choices.bots.is_empty() { "There is none yet; make one under Setup." } else { "" };
         html! {
             div.field.c3 {
                 label for="bot_id" { "Bot" }
@@ -364,13 +370,17 @@ impl Entries {
     /// to a first call is a name and a file.
     pub(crate) fn with_defaults(mut self, choices: &Choices) -> Self {
         let bot: Option<BotId> = choices.bots.iter().find(|bot| bot.enabled).map(|bot| bot.id);
-        if let (Some(bot), Some(place)) = (bot, self.0.iter_mut().find(|(name, _)| name == "bot_id")) {
+        if let (Some(bot), Some(place)) =
+            (bot, self.0.iter_mut().find(|(name, _)| name == "bot_id"))
+        {
             place.1 = bot.to_string();
         }
         let numbers: Vec<NumberId> = choices
             .numbers
             .iter()
-            .filter(|number| number.enabled && number.direction != campanile_domain::carrier::Direction::Inbound)
+            .filter(|number| {
+                number.enabled && number.direction != campanile_domain::carrier::Direction::Inbound
+            })
             .map(|number| number.id)
             .collect();
         self.0.extend(numbers.into_iter().map(|id| ("number_ids".to_owned(), id.to_string())));
@@ -452,7 +462,8 @@ mod tests {
         let entries = Entries::of(&Settings { name: "November".into(), ..Settings::default() });
         let patch = entries.patch(true).unwrap();
         assert!(!patch.contains_key("name") && !patch.contains_key("bot_id"));
-        let drawn = entries.draw(&Choices { locked: true, ..Choices::default() }, &[]).into_string();
+        let drawn =
+            entries.draw(&Choices { locked: true, ..Choices::default() }, &[]).into_string();
         assert!(!drawn.contains(r#"name="name""#));
     }
 }

@@ -19,7 +19,7 @@ macro_rules! icons {
 
         const SHEET: &str = concat!(
             "<svg width=\"0\" height=\"0\" aria-hidden=\"true\" focusable=\"false\" class=\"vh\"><defs>",
-            $("<symbol id=\"", $id, "\" viewBox=\"0 0 24 24\">", $body, "</symbol>",)*
+            $("<symbol id=\"i-", $id, "\" viewBox=\"0 0 24 24\">", $body, "</symbol>",)*
             "</defs></svg>"
         );
     };
@@ -44,7 +44,7 @@ impl Icon {
     fn with_class(self, class: &str) -> Markup {
         html! {
             svg class=(class) viewBox="0 0 24 24" aria-hidden="true" {
-                use href={ "#" (self.id()) } {}
+                use href={ "#i-" (self.id()) } {}
             }
         }
     }

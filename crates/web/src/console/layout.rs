@@ -145,7 +145,8 @@ impl Frame {
 
     fn top(&self, page: &Page<'_>) -> Markup {
         let (above, here) = &page.crumbs;
-        let initial: String = self.reader.email.chars().take(2).flat_map(char::to_uppercase).collect();
+        let initial: String =
+            self.reader.email.chars().take(2).flat_map(char::to_uppercase).collect();
         html! {
             section.top aria-label="Toolbar" {
                 nav.crumb aria-label="Breadcrumb" {

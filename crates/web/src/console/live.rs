@@ -11,7 +11,11 @@ use crate::{
 
 /// The fragment of a topic as `role` sees it; `None` when there is nothing to watch
 /// any more. The hub renders it once for everyone who watches.
-pub(crate) async fn fragment(app: &App, topic: Topic, role: Role) -> service::Result<Option<String>> {
+pub(crate) async fn fragment(
+    app: &App,
+    topic: Topic,
+    role: Role,
+) -> service::Result<Option<String>> {
     match topic {
         Topic::Campaign(id) => match campaign::load_view(app, role, id).await {
             Ok(view) => Ok(Some(view.frame().into_string())),

@@ -106,11 +106,7 @@ pub(crate) fn contact_badge(state: ContactState) -> Markup {
         S::ManualStopped => (Tone::Yellow, Shape::Icon(Icon::Square), false),
         S::Excluded => (Tone::Grey, Shape::Icon(Icon::Ban), false),
     };
-    if tinted {
-        badge(tone, shape, state.label())
-    } else {
-        bare_badge(tone, shape, state.label())
-    }
+    if tinted { badge(tone, shape, state.label()) } else { bare_badge(tone, shape, state.label()) }
 }
 
 /// One stretch of a bar.
@@ -262,7 +258,10 @@ impl Field<'_> {
 pub(crate) fn fault<'e>(errors: &'e [FieldError], pointers: &[&str]) -> Option<&'e FieldError> {
     errors.iter().find(|error| {
         pointers.iter().any(|pointer| {
-            error.pointer.strip_prefix(pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            error
+                .pointer
+                .strip_prefix(pointer)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
     })
 }

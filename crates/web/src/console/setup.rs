@@ -96,8 +96,7 @@ async fn page(app: &App, visit: &Visit, refused: Option<Refused>) -> Result<Resp
         })
     };
     let setup = read.await.map_err(|error| visit.fault(error))?;
-    let page =
-        Page { title: "Setup", place: Place::Setup, crumbs: (None, "Setup"), live: None };
+    let page = Page { title: "Setup", place: Place::Setup, crumbs: (None, "Setup"), live: None };
     Ok((status, visit.frame(app).page(&page, view(&setup))).into_response())
 }
 
@@ -159,7 +158,8 @@ fn carrier_of(pairs: &Pairs) -> Result<CarrierSettings, Vec<FieldError>> {
         }
     }
     if !one(pairs, "username").is_empty() {
-        let auth = json!({ "username": one(pairs, "username"), "password": one(pairs, "password") });
+        let auth =
+            json!({ "username": one(pairs, "username"), "password": one(pairs, "password") });
         object.insert("auth".into(), auth);
     }
     if !one(pairs, "prefix").is_empty() {
@@ -179,7 +179,11 @@ async fn add_number(
 ) -> Result<Response, Fault> {
     let made = async {
         let carrier_id: CarrierId = one(&pairs, "carrier_id").parse().map_err(|_| {
-            ServiceError::Invalid(vec![FieldError::new("/carrier_id", "required", "choose the carrier it belongs to")])
+            ServiceError::Invalid(vec![FieldError::new(
+                "/carrier_id",
+                "required",
+                "choose the carrier it belongs to",
+            )])
         })?;
         let label = Some(one(&pairs, "label").to_owned()).filter(|label| !label.is_empty());
         let e164 = one(&pairs, "e164").to_owned();
@@ -206,7 +210,11 @@ async fn add_bot(
         service::bots::create(&app, visit.who(), name, BotKind::Script, settings).await
     };
     let result = made.await;
-    let to = if one(&pairs, "back") == "list" { "/dashboard/campaigns" } else { "/dashboard/setup#bots" };
+    let to = if one(&pairs, "back") == "list" {
+        "/dashboard/campaigns"
+    } else {
+        "/dashboard/setup#bots"
+    };
     settle(&app, &visit, Form::Bot, pairs, to, result).await
 }
 
@@ -301,10 +309,17 @@ fn carriers(setup: &Setup) -> Markup {
     let kept = |name: &str, default: &'static str| -> String {
         if entries.is_empty() { default.into() } else { one(&entries, name).into() }
     };
-    let (name, host, port, cps) = (kept("name", ""), kept("host", ""), kept("port", "5060"), kept("cps", "10"));
-    let (channels, username, prefix) = (kept("channels", "100"), kept("username", ""), kept("prefix", ""));
+    let (name, host, port, cps) =
+        (kept("name", ""), kept("host", ""), kept("port", "5060"), kept("cps", "10"));
+    let (channels, username, prefix) =
+        (kept("channels", "100"), kept("username", ""), kept("prefix", ""));
     let format = kept("number_format", "e164_plus");
-    let field = |name: &'static str, label: &'static str| Field { name, label, class: "c2", ..Field::default() };
+    let field = |name: &'static str, label: &'static str| Field {
+        name,
+        label,
+        class: "c2",
+        ..Field::default()
+    };
     let fields = html! {
         (Field { value: &name, required: true, pointers: &["/name"], class: "c3", ..field("name", "Name") }.draw(errors))
         (Field { value: &host, required: true, hint: "Host name or address, such as sip.example.com.", pointers: &["/host"], class: "c3", ..field("host", "Host") }.draw(errors))
@@ -377,7 +392,10 @@ fn numbers(setup: &Setup) -> Markup {
         (Field { name: "label", label: "Label", value: &label, aside: "optional", pointers: &["/label"], class: "c2", ..Field::default() }.draw(errors))
     };
     let carrier = |number: &Number| {
-        setup.carriers.iter().find(|carrier| carrier.id == number.carrier_id)
+        setup
+            .carriers
+            .iter()
+            .find(|carrier| carrier.id == number.carrier_id)
             .map_or("--", |carrier| carrier.settings.name.as_str())
     };
     html! {

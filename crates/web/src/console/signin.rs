@@ -3,7 +3,7 @@
 use axum::{
     Router,
     extract::{Query, State},
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
@@ -61,14 +61,25 @@ pub(crate) struct SignIn<'a> {
     pub(crate) nobody_yet: bool,
 }
 
-async fn show(State(app): State<App>, theme: Theme, Query(asked): Query<Asked>) -> Response {
+async fn show(
+    State(app): State<App>,
+    theme: Theme,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Fault> {
     let page = SignIn {
         host: host(&app),
         next: &asked.next,
-        nobody_yet: app.first_run_token().is_some(),
+        nobody_yet: nobody_yet(&app, theme).await?,
         ..Default::default()
     };
-    gate(theme, "Sign in", sign_in_page(&page)).into_response()
+    Ok(gate(theme, "Sign in", sign_in_page(&page)).into_response())
+}
+
+/// Whether the one-time link is what a newcomer needs: the command line may have
+/// made a user since the server started.
+async fn nobody_yet(app: &App, theme: Theme) -> Result<bool, Fault> {
+    let users = app.store.users().await.map_err(|error| Fault { theme, error: error.into() })?;
+    Ok(users.is_empty() && app.first_run_token().is_some())
 }
 
 async fn enter(
@@ -78,15 +89,19 @@ async fn enter(
     peer: PeerAddress,
     axum::Form(entry): axum::Form<Entry>,
 ) -> Result<Response, Fault> {
+    let mut wait_seconds = None;
     let (status, fault) = match sign_in(&app, &session, peer, &entry.email, &entry.password).await {
         Ok(_) => return Ok(Redirect::to(own_path(&entry.next)).into_response()),
         Err(SignInRefused::WrongPassword) => {
             (StatusCode::UNPROCESSABLE_ENTITY, "E-mail or password is wrong.".to_owned())
         }
-        Err(SignInRefused::TooOften { retry_after_seconds }) => (
-            StatusCode::TOO_MANY_REQUESTS,
-            format!("Too many tries. Try again in {}.", span(retry_after_seconds)),
-        ),
+        Err(SignInRefused::TooOften { retry_after_seconds }) => {
+            wait_seconds = Some(retry_after_seconds);
+            (
+                StatusCode::TOO_MANY_REQUESTS,
+                format!("Too many tries. Try again in {}.", span(retry_after_seconds)),
+            )
+        }
         Err(SignInRefused::Failed(error)) => return Err(Fault { theme, error }),
     };
     let page = SignIn {
@@ -94,9 +109,13 @@ async fn enter(
         email: &entry.email,
         next: &entry.next,
         fault: Some(fault),
-        nobody_yet: app.first_run_token().is_some(),
+        nobody_yet: nobody_yet(&app, theme).await?,
     };
-    Ok((status, gate(theme, "Sign in", sign_in_page(&page))).into_response())
+    let mut response = (status, gate(theme, "Sign in", sign_in_page(&page))).into_response();
+    if let Some(seconds) = wait_seconds {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    Ok(response)
 }
 
 async fn leave(theme: Theme, session: Session) -> Result<Redirect, Fault> {
@@ -184,7 +203,9 @@ async fn create_first(
     peer: PeerAddress,
     axum::Form(first): axum::Form<First>,
 ) -> Result<Response, Fault> {
-    match service::users::create_first_admin(&app, &first.token, &first.email, &first.password).await {
+    match service::users::create_first_admin(&app, &first.token, &first.email, &first.password)
+        .await
+    {
         Ok(_) => {}
         Err(ServiceError::Invalid(errors)) => {
             let page = first_run_page(&first.token, &first.email, &errors);
@@ -249,13 +270,17 @@ pub(crate) fn first_run_page(token: &str, email: &str, errors: &[FieldError]) ->
 }
 
 fn expired(theme: Theme) -> Response {
-    let page = gate(theme, "Link used", html! {
-        div.who {
-            (icons::mark())
-            h1 { "This link is used or wrong" }
-            p { "An administrator exists already, or the server was started again and printed a new link." }
-        }
-        a.btn href="/signin" { "Sign in" }
-    });
+    let page = gate(
+        theme,
+        "Link used",
+        html! {
+            div.who {
+                (icons::mark())
+                h1 { "This link is used or wrong" }
+                p { "An administrator exists already, or the server was started again and printed a new link." }
+            }
+            a.btn href="/signin" { "Sign in" }
+        },
+    );
     (StatusCode::NOT_FOUND, page).into_response()
 }

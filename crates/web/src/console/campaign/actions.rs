@@ -66,7 +66,9 @@ impl Button {
         match self {
             Self::Activity => Need::Look,
             Self::Report => Need::Export,
-            Self::Upload | Self::Add | Self::Start | Self::Resume | Self::Pause | Self::Stop => Need::Run,
+            Self::Upload | Self::Add | Self::Start | Self::Resume | Self::Pause | Self::Stop => {
+                Need::Run
+            }
             Self::Edit | Self::Delete => Need::Edit,
         }
     }

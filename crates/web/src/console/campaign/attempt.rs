@@ -96,9 +96,16 @@ fn phases(attempt: &Attempt) -> Markup {
         ("excl", "Setup", milliseconds(attempt.dialled_at, ringing)),
         ("grey", "Rang", milliseconds(ringing, answered)),
         ("blue", "Answer to first word", milliseconds(answered, spoke)),
-        ("green", "Talked", milliseconds(spoke, end).min(if attempt.answered_at.is_some() { i64::MAX } else { 0 })),
+        (
+            "green",
+            "Talked",
+            milliseconds(spoke, end).min(if attempt.answered_at.is_some() { i64::MAX } else { 0 }),
+        ),
     ];
-    let seconds = |ms: i64| format!("{:.1}{NBSP}s", ms as f64 / 1_000.0);
+    let seconds = |ms: i64| match ms {
+        ..1_000 => format!("{ms}{NBSP}ms"),
+        _ => format!("{:.1}{NBSP}s", ms as f64 / 1_000.0),
+    };
     let drawn: Vec<Stretch> = phases
         .iter()
         .map(|(class, _, ms)| Stretch { class, share: (*ms).max(0) as f64 / whole as f64 })
@@ -143,9 +150,10 @@ fn events(attempt: &Attempt) -> Vec<Event> {
     let rang = ring_seconds(attempt).map(|ring| format!("rang {}", span(ring))).unwrap_or_default();
     push("200 OK", attempt.answered_at, rang, true);
     push("Bot attached", attempt.bot_attached_at, String::new(), true);
-    let wait = attempt.answered_at.zip(attempt.first_bot_audio_at).map(|(answered, spoke)| {
-        format!("{} ms after the answer", milliseconds(answered, spoke))
-    });
+    let wait = attempt
+        .answered_at
+        .zip(attempt.first_bot_audio_at)
+        .map(|(answered, spoke)| format!("{} ms after the answer", milliseconds(answered, spoke)));
     push("First bot audio", attempt.first_bot_audio_at, wait.unwrap_or_default(), true);
     let by = attempt.hangup_by.map(|by| format!("by the {}", by.word())).unwrap_or_default();
     let ending = match (attempt.sip_code, attempt.answered_at) {
@@ -199,7 +207,12 @@ fn conversation(view: &AttemptView) -> Markup {
                     }
                     @for (name, value) in &result.more { div { dt { (name) } dd { (plain(value)) } } }
                 }
-                @for (name, value) in &view.contact.variables { div { dt { (name) } dd { (plain(value)) } } }
+            }
+            @if !view.contact.variables.is_empty() {
+                div.card-head { h2 { "Variables" } p { "of the contact" } }
+                dl.lines {
+                    @for (name, value) in &view.contact.variables { div { dt { (name) } dd { (plain(value)) } } }
+                }
             }
         }
     }

@@ -138,7 +138,7 @@ pub(super) fn card(view: &View) -> Markup {
                 label.with.lead.push {
                     span.vh { "Search by phone" }
                     (Icon::Search.small())
-                    input.input type="search" name="phone" value=(query.phone) placeholder="Phone number" size="14" inputmode="tel";
+                    input.input type="search" name="phone" value=(query.phone) placeholder="Number or last digits" size="20" inputmode="tel";
                 }
                 label {
                     span.vh { "State" }
@@ -191,11 +191,17 @@ fn step(address: Option<String>, words: &str) -> Markup {
 fn empty(view: &View) -> Markup {
     let query = &view.calls.query;
     if query.is_filtered() {
-        none("No contact fits", html! {
-            a.link href={ "/dashboard/campaigns/" (view.campaign.id) "#calls" } { "Show all calls" }
-        })
+        none(
+            "No contact fits",
+            html! {
+                a.link href={ "/dashboard/campaigns/" (view.campaign.id) "#calls" } { "Show all calls" }
+            },
+        )
     } else {
-        none("No contacts yet", "Upload a CSV with a phone_number column; every other column becomes a variable.")
+        none(
+            "No contacts yet",
+            "Upload a CSV with a phone_number column; every other column becomes a variable.",
+        )
     }
 }
 
@@ -281,7 +287,8 @@ fn chip(campaign: CampaignId, clock: &Clock, attempt: &Attempt) -> Markup {
         Some(ring) => format!(", rang {}", span(ring)),
         None => ", did not ring".to_owned(),
     };
-    let title = format!("Attempt {}: {words}, {}{rang}", attempt.number, clock.seconds(attempt.dialled_at));
+    let title =
+        format!("Attempt {}: {words}, {}{rang}", attempt.number, clock.seconds(attempt.dialled_at));
     html! {
         a class={ "chip " (tone) " r" (tenths) } title=(title)
             href={ "/dashboard/campaigns/" (campaign) "/attempts/" (attempt.id) } {
@@ -369,7 +376,9 @@ fn last_result(contact: &Contact) -> Markup {
 /// The disposition where there was a conversation, else the outcome.
 pub(crate) fn result_words(attempt: &Attempt) -> String {
     match (&attempt.result, attempt.answered_at) {
-        (Some(result), Some(_)) => crate::console::parts::sentence(&result.disposition.replace('_', " ")),
+        (Some(result), Some(_)) => {
+            crate::console::parts::sentence(&result.disposition.replace('_', " "))
+        }
         (Some(_) | None, _) => outcome_words(attempt),
     }
 }

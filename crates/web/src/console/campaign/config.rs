@@ -4,7 +4,11 @@ use campanile_domain::{settings::Mode, window::Day};
 use maud::{Markup, Render, html};
 
 use super::View;
-use crate::console::{icons::Icon, parts::{Shape, Tone, badge}, text::phone};
+use crate::console::{
+    icons::Icon,
+    parts::{Shape, Tone, badge},
+    text::phone,
+};
 
 /// Numbers named before `+N more`.
 const PREVIEW: usize = 4;
@@ -12,7 +16,8 @@ const PREVIEW: usize = 4;
 /// The panel with the raw setup below.
 pub(super) fn panel(view: &View) -> Markup {
     let settings = &view.campaign.settings;
-    let list = |words: Vec<&str>| if words.is_empty() { "None".to_owned() } else { words.join(", ") };
+    let list =
+        |words: Vec<&str>| if words.is_empty() { "None".to_owned() } else { words.join(", ") };
     let seconds = |value: u32| format!("{value} seconds");
     html! {
         section.card aria-labelledby="config-title" {

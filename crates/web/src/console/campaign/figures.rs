@@ -71,14 +71,12 @@ pub(super) fn limits(view: &View) -> Markup {
     let live = view.live.as_deref();
     let code = live.map(|live| live.reason.code);
     let settings = &view.campaign.settings;
-    let used = live.map_or(0, |live| live.in_progress);
-    let seats = settings.concurrency;
     let sums = &view.figures.sums;
     let abandon = sums.metrics().abandon_rate;
     html! {
         div.card-head { h2 { "What holds it" } p { "Use against each limit" } }
         div.gauges {
-            (gauge("Seats", &used.to_string(), &seats.to_string(), share(u64::from(used), u64::from(seats)), code == Some(ReasonCode::SeatsFull)))
+            (seats(view, code == Some(ReasonCode::SeatsFull)))
             @for carrier in live.map(|live| live.carriers.as_slice()).unwrap_or_default() {
                 (gauge(
                     &format!("{}, calls per second", carrier.name),
@@ -108,6 +106,27 @@ pub(super) fn limits(view: &View) -> Markup {
                 abandon.unwrap_or(0.0) / settings.pacing.abandon_limit.max(f64::MIN_POSITIVE),
                 code == Some(ReasonCode::AbandonLimit),
             ))
+        }
+    }
+}
+
+/// A ringing call may need a seat when it is answered, so both are drawn.
+fn seats(view: &View, binds: bool) -> Markup {
+    let (talking, ringing) =
+        view.live.as_deref().map_or((0, 0), |live| (live.in_progress, live.ringing));
+    let seats = view.campaign.settings.concurrency.max(1);
+    let of = |calls: u32| share(u64::from(calls.min(seats)), u64::from(seats));
+    let (first, both) = (of(talking), of(talking.saturating_add(ringing)));
+    let (class, soft) = if binds { ("green", "green soft") } else { ("grey", "grey soft") };
+    let label = format!("Seats: {talking} talking and {ringing} ringing of {seats}");
+    html! {
+        div.gauge.tops[binds] {
+            span { "Seats" @if binds { em { " · the limit now" } } @else { em { " · talking + ringing" } } }
+            b { (talking) @if ringing > 0 { " + " (ringing) } small { " / " (seats) } }
+            (bar("thin", &label, &[
+                Stretch { class, share: first },
+                Stretch { class: soft, share: both - first },
+            ]))
         }
     }
 }

@@ -17,12 +17,18 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    BotLine, PoolNumber, Powers, View, attempt, attempt::AttemptView, calls,
-    calls::{Calls, Look, PAGE}, dialling_seconds,
+    BotLine, PoolNumber, Powers, View, attempt,
+    attempt::AttemptView,
+    calls,
+    calls::{Calls, Look, PAGE},
+    dialling_seconds,
 };
 use crate::{
     app::App,
-    auth::{Act, SignedIn, Who, rights::{Rank, can}},
+    auth::{
+        Act, SignedIn, Who,
+        rights::{Rank, can},
+    },
     console::{
         Fault, Visit,
         layout::{Page, Place},
@@ -81,18 +87,22 @@ pub(crate) async fn load(app: &App, role: Role, id: CampaignId) -> service::Resu
         .map(|number| PoolNumber {
             e164: number.e164,
             usable: number.enabled
-                && carriers.iter().any(|carrier| carrier.enabled && carrier.id == number.carrier_id),
+                && carriers
+                    .iter()
+                    .any(|carrier| carrier.enabled && carrier.id == number.carrier_id),
         })
         .collect();
     // A draft has no snapshot yet; what Start would write is what stands.
     let setup = snapshots.into_iter().next().map_or_else(
-        || json!({
-            "run": campaign.run,
-            "settings": *campaign.settings,
-            "created_by": campaign.created.by.name,
-            "created_at": campaign.created.at,
-            "started_at": null,
-        }),
+        || {
+            json!({
+                "run": campaign.run,
+                "settings": *campaign.settings,
+                "created_by": campaign.created.by.name,
+                "created_at": campaign.created.at,
+                "started_at": null,
+            })
+        },
         |snapshot| snapshot.setup,
     );
     let now = app.now();
@@ -199,7 +209,9 @@ async fn done(
         Ok(campaign) => {
             Ok(Redirect::to(&format!("/dashboard/campaigns/{}", campaign.id)).into_response())
         }
-        Err(error @ (ServiceError::NotFound(_) | ServiceError::Internal(_))) => Err(visit.fault(error)),
+        Err(error @ (ServiceError::NotFound(_) | ServiceError::Internal(_))) => {
+            Err(visit.fault(error))
+        }
         Err(error) => page(app, visit, id, Asked::default(), Some(error)).await,
     }
 }
@@ -229,7 +241,9 @@ async fn delete(
     let act = async { service::campaigns::delete(&app, visit.who(), campaign_id(&id)?).await };
     match act.await {
         Ok(()) => Ok(Redirect::to("/dashboard/campaigns").into_response()),
-        Err(error @ (ServiceError::NotFound(_) | ServiceError::Internal(_))) => Err(visit.fault(error)),
+        Err(error @ (ServiceError::NotFound(_) | ServiceError::Internal(_))) => {
+            Err(visit.fault(error))
+        }
         Err(error) => page(&app, &visit, &id, Asked::default(), Some(error)).await,
     }
 }
@@ -248,7 +262,8 @@ async fn add_contacts(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Fault> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind =
+        headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let is_file = !kind.starts_with("application/x-www-form-urlencoded");
     let result = if is_file {
         match ImportOptions::from_headers(&headers, app.import_limits) {
@@ -263,7 +278,9 @@ async fn add_contacts(
         Ok(next) => Ok(Redirect::to(&next).into_response()),
         // The script shows the words beside the file and keeps the page.
         Err(error) if is_file => Ok(refused_file(&error)),
-        Err(error @ (ServiceError::NotFound(_) | ServiceError::Internal(_))) => Err(visit.fault(error)),
+        Err(error @ (ServiceError::NotFound(_) | ServiceError::Internal(_))) => {
+            Err(visit.fault(error))
+        }
         Err(error) => page(&app, &visit, &id, Asked::default(), Some(error)).await,
     }
 }
@@ -291,8 +308,11 @@ async fn read_form(body: Bytes) -> service::Result<Pasted> {
 
 fn refused_file(error: &ServiceError) -> Response {
     let words = crate::console::parts::sentence(&error.to_string());
-    let fields: Vec<String> =
-        error.fields().iter().map(|field| crate::console::parts::sentence(&field.message)).collect();
+    let fields: Vec<String> = error
+        .fields()
+        .iter()
+        .map(|field| crate::console::parts::sentence(&field.message))
+        .collect();
     let message = if fields.is_empty() { words } else { fields.join(" ") };
     (error.status(), axum::Json(json!({ "message": message }))).into_response()
 }
@@ -329,7 +349,9 @@ async fn rows(
     let clock = Clock::new(&campaign.settings.window.timezone, app.now());
     let look = Look { clock: &clock, max_attempts: campaign.settings.max_attempts };
     let mut contacts = Vec::new();
-    for contact in wanted.ids.split(',').take(ROWS_MAX).filter_map(|id| id.parse::<ContactId>().ok()) {
+    for contact in
+        wanted.ids.split(',').take(ROWS_MAX).filter_map(|id| id.parse::<ContactId>().ok())
+    {
         // One that is gone leaves its row as it was until the page is loaded again.
         if let Ok(contact) = app.store.contact(id, contact).await {
             contacts.push(contact);

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::View;
 use crate::console::{
     icons::Icon,
-    parts::{Shape, Tone, badge, bare_badge, copy, notice, status_badge},
+    parts::{Shape, Tone, badge, bare_badge, copy, notice, opens, status_badge},
     text::counted,
 };
 
@@ -42,7 +42,10 @@ pub(super) fn lifecycle(view: &View) -> Markup {
         }
     };
     // A pause that was resumed is history; only the newer of the two is news.
-    let resumed_after = campaign.resumed.as_ref().zip(campaign.paused.as_ref())
+    let resumed_after = campaign
+        .resumed
+        .as_ref()
+        .zip(campaign.paused.as_ref())
         .is_some_and(|(resumed, paused)| resumed.at >= paused.at);
     html! {
         dl.life {
@@ -101,24 +104,36 @@ pub(super) fn notices(view: &View) -> Markup {
                 }))
             }
         }
-        (Status::Completed, Some(reason)) => notice(Tone::Blue, Icon::CircleCheck, html! {
-            b { (reason.label()) } " "
-            span {
-                (when(&campaign.ended)) " " (zone) ", after "
-                (counted(passes(view), "pass", "passes")) "."
-            }
-        }),
-        (Status::Failed, _) => notice(Tone::Red, Icon::CircleX, html! {
-            b { (campaign.failure.as_deref().unwrap_or("The run could not go on")) } " "
-            span {
-                (when(&campaign.ended)) " " (zone)
-                ". If the cause is unclear, copy the raw setup JSON below into a ticket."
-            }
-        }),
-        (Status::Draft, _) if campaign.has_run => notice(Tone::Blue, Icon::RotateCcw, html! {
-            b { "Run #" (campaign.run) " is prepared, not started" } " "
-            span { "Review the number pool and dialler settings, then press Start." }
-        }),
+        (Status::Completed, Some(reason)) => notice(
+            Tone::Blue,
+            Icon::CircleCheck,
+            html! {
+                b { (reason.label()) } " "
+                span {
+                    (when(&campaign.ended)) " " (zone) ", after "
+                    (counted(passes(view), "pass", "passes")) "."
+                }
+            },
+        ),
+        (Status::Failed, _) => notice(
+            Tone::Red,
+            Icon::CircleX,
+            html! {
+                b { (campaign.failure.as_deref().unwrap_or("The run could not go on")) } " "
+                span {
+                    (when(&campaign.ended)) " " (zone)
+                    ". If the cause is unclear, copy the raw setup JSON below into a ticket."
+                }
+            },
+        ),
+        (Status::Draft, _) if campaign.has_run => notice(
+            Tone::Blue,
+            Icon::RotateCcw,
+            html! {
+                b { "Run #" (campaign.run) " is prepared, not started" } " "
+                span { "Review the number pool and dialler settings, then press Start." }
+            },
+        ),
         (Status::Draft | Status::Running | Status::Paused | Status::Completed, _) => html! {},
     }
 }
@@ -141,24 +156,46 @@ pub(super) fn before_start(view: &View) -> Markup {
     };
     let pool = view.pool.iter().filter(|number| number.usable).count() as u64;
     let checks = [
-        ("Bot", match &view.bot {
-            Some(bot) if bot.enabled => Ok(bot.name.clone()),
-            Some(_) => Err(lacks("disabled", "/dashboard/setup#bots", "Enable it")),
-            None => Err(lacks("none chosen", &edit, "Choose a bot")),
-        }),
-        ("Numbers and carrier", match pool {
-            0 => Err(lacks("no enabled number on an enabled carrier", &edit, "Choose numbers")),
-            n => Ok(counted(n, "number", "numbers")),
-        }),
-        ("Contacts", match campaign.total() {
-            0 if settings.always_on => Ok("none yet; they may come later".into()),
-            0 => Err(lacks("none", "#upload-here", "Upload a CSV")),
-            n => Ok(counted(n, "contact", "contacts")),
-        }),
-        ("Calling window", match settings.window.check() {
-            Ok(()) => Ok(format!("{}–{} {}", settings.window.start, settings.window.end, view.clock.zone_name())),
-            Err((_, message)) => Err(lacks(message, &edit, "Mend it")),
-        }),
+        (
+            "Bot",
+            match &view.bot {
+                Some(bot) if bot.enabled => Ok(bot.name.clone()),
+                Some(_) => Err(lacks("disabled", "/dashboard/setup#bots", "Enable it")),
+                None => Err(lacks("none chosen", &edit, "Choose a bot")),
+            },
+        ),
+        (
+            "Numbers and carrier",
+            match pool {
+                0 => Err(lacks("no enabled number on an enabled carrier", &edit, "Choose numbers")),
+                n => Ok(counted(n, "number", "numbers")),
+            },
+        ),
+        (
+            "Contacts",
+            match campaign.total() {
+                0 if settings.always_on => Ok("none yet; they may come later".into()),
+                0 => Err(html! {
+                    (bare_badge(Tone::Amber, Shape::Icon(Icon::TriangleAlert), "none"))
+                    @if view.powers.run {
+                        " " (opens("upload", "sm", Icon::Upload, "Upload a CSV"))
+                    }
+                }),
+                n => Ok(counted(n, "contact", "contacts")),
+            },
+        ),
+        (
+            "Calling window",
+            match settings.window.check() {
+                Ok(()) => Ok(format!(
+                    "{}–{} {}",
+                    settings.window.start,
+                    settings.window.end,
+                    view.clock.zone_name()
+                )),
+                Err((_, message)) => Err(lacks(message, &edit, "Mend it")),
+            },
+        ),
     ];
     let ready = checks.iter().filter(|(_, check)| check.is_ok()).count();
     html! {

@@ -13,7 +13,10 @@ use super::View;
 use crate::console::{
     icons::Icon,
     parts::{Shape, Stretch, Tone, bar, off, stat},
-    text::{Clock, NBSP, ago, count, counted, eta, percent, rate, rfc, seconds_between, share, span, utc},
+    text::{
+        Clock, NBSP, ago, count, counted, eta, percent, rate, rfc, seconds_between, share, span,
+        utc,
+    },
 };
 
 /// A view older than this is no news: the dialler has stopped reporting.
@@ -171,15 +174,15 @@ fn counters(view: &View, live: Option<&LiveView>) -> Markup {
         || in_calls(&[ContactState::Dialling, ContactState::Ringing]),
         |live| u64::from(live.ringing),
     );
-    let talking = live.map_or_else(
-        || in_calls(&[ContactState::InProgress]),
-        |live| u64::from(live.in_progress),
-    );
+    let talking = live
+        .map_or_else(|| in_calls(&[ContactState::InProgress]), |live| u64::from(live.in_progress));
     let figure = |value: Option<f64>| value.map_or_else(off, |value| html! { (rate(value)) });
     let idle = |value: Option<f64>, words: &'static str| value.map_or("not dialling", |_| words);
-    let ring = live
-        .and_then(|live| live.avg_ring_seconds)
-        .or(view.figures.sums.metrics().avg_ring_seconds);
+    let ring = live.and_then(|live| live.avg_ring_seconds).or(view
+        .figures
+        .sums
+        .metrics()
+        .avg_ring_seconds);
     let last = live.and_then(|live| live.last_dial_at).or(view.campaign.last_dial_at);
     let speed = live.and_then(|live| live.dials_per_second);
     let hourly = live.and_then(|live| live.connected_per_hour);
@@ -271,16 +274,17 @@ fn headline(view: &View) -> Option<Headline> {
 
 fn paused(view: &View, ending: u64) -> Headline {
     let sentence = match &view.campaign.paused {
-        Some(stamp) => format!(
-            "Paused by {} {}; no new calls",
-            stamp.by.name,
-            view.clock.past(stamp.at)
-        ),
+        Some(stamp) => {
+            format!("Paused by {} {}; no new calls", stamp.by.name, view.clock.past(stamp.at))
+        }
         None => "Paused; no new calls".into(),
     };
     let to_go = view.campaign.total().saturating_sub(view.campaign.processed());
     let advice = match ending {
-        0 => format!("No call is left in flight. Resume goes on with {}.", counted(to_go, "contact", "contacts")),
+        0 => format!(
+            "No call is left in flight. Resume goes on with {}.",
+            counted(to_go, "contact", "contacts")
+        ),
         ending => format!(
             "{} still in flight and {} real outcome.",
             counted(ending, "call is", "calls are"),

@@ -119,7 +119,11 @@ fn live(state: LiveState, code: ReasonCode, sentence: &str, until: Option<&str>)
         dials_per_second: dialling.then_some(9.2),
         connected_per_hour: dialling.then_some(7_520.0),
         avg_ring_seconds: Some(18.1),
-        last_dial_at: Some(at(if dialling { "2026-11-19T09:17:19Z" } else { "2026-11-19T09:14:00Z" })),
+        last_dial_at: Some(at(if dialling {
+            "2026-11-19T09:17:19Z"
+        } else {
+            "2026-11-19T09:14:00Z"
+        })),
         eta_seconds: dialling.then_some(6_150),
         carriers: vec![CarrierLoad {
             carrier: CarrierId(1),
@@ -171,10 +175,12 @@ fn attempt(number: u32, outcome: Option<Outcome>, code: Option<u16>, ring: Optio
 }
 
 fn contact(number: i64, state: ContactState, trail: Vec<Attempt>) -> Contact {
-    let variables = [("name", "Deepa Patel"), ("emi", "14,950"), ("dpd", "5"), ("loan_id", "PL4456527")];
+    let variables =
+        [("name", "Deepa Patel"), ("emi", "14,950"), ("dpd", "5"), ("loan_id", "PL4456527")];
     Contact {
         id: ContactId(number),
-        phone: campanile_domain::phone::PhoneNumber::from_digits(919_922_256_000 + number as u64).unwrap(),
+        phone: campanile_domain::phone::PhoneNumber::from_digits(919_922_256_000 + number as u64)
+            .unwrap(),
         state,
         counted: trail.len() as u32,
         due_at: matches!(state, ContactState::RetryScheduled | ContactState::CallbackScheduled)
@@ -193,34 +199,59 @@ fn contacts() -> Vec<Contact> {
     vec![
         contact(1, S::InProgress, vec![busy(), attempt(2, None, Some(200), Some(14))]),
         contact(2, S::Ringing, vec![none(), ringing]),
-        contact(3, S::RetryScheduled, vec![attempt(1, Some(Outcome::Rejected), Some(403), None), busy()]),
+        contact(
+            3,
+            S::RetryScheduled,
+            vec![attempt(1, Some(Outcome::Rejected), Some(403), None), busy()],
+        ),
         contact(4, S::Completed, vec![attempt(1, Some(Outcome::Completed), Some(200), Some(14))]),
-        contact(5, S::CallbackScheduled, vec![attempt(1, Some(Outcome::Completed), Some(200), Some(18))]),
-        contact(6, S::Failed, vec![none(), attempt(2, Some(Outcome::NoAnswer), Some(480), Some(12)), attempt(3, Some(Outcome::NetworkError), None, None)]),
+        contact(
+            5,
+            S::CallbackScheduled,
+            vec![attempt(1, Some(Outcome::Completed), Some(200), Some(18))],
+        ),
+        contact(
+            6,
+            S::Failed,
+            vec![
+                none(),
+                attempt(2, Some(Outcome::NoAnswer), Some(480), Some(12)),
+                attempt(3, Some(Outcome::NetworkError), None, None),
+            ],
+        ),
         contact(7, S::AmdMachine, vec![attempt(1, Some(Outcome::Machine), Some(200), Some(23))]),
         contact(8, S::Excluded, vec![none()]),
-        contact(9, S::Abandoned, vec![none(), attempt(2, Some(Outcome::Abandoned), Some(200), Some(18))]),
+        contact(
+            9,
+            S::Abandoned,
+            vec![none(), attempt(2, Some(Outcome::Abandoned), Some(200), Some(18))],
+        ),
         contact(10, S::Processing, vec![attempt(1, Some(Outcome::Completed), Some(200), Some(9))]),
         contact(11, S::Pending, vec![]),
         contact(12, S::WindowClosed, vec![busy()]),
         contact(13, S::ManualStopped, vec![]),
-        contact(14, S::Dialling, vec![{
-            let mut out = attempt(1, None, None, None);
-            (out.answered_at, out.bot_attached_at) = (None, None);
-            out
-        }]),
+        contact(
+            14,
+            S::Dialling,
+            vec![{
+                let mut out = attempt(1, None, None, None);
+                (out.answered_at, out.bot_attached_at) = (None, None);
+                out
+            }],
+        ),
     ]
 }
 
 fn passes() -> Vec<PassRow> {
-    let pass = |pass, attempted, eligible, connected, start: Option<&str>, end: Option<&str>| PassRow {
-        pass,
-        attempted,
-        eligible,
-        connected,
-        started_at: start.map(at),
-        ended_at: end.map(at),
-    };
+    let pass =
+        |pass, attempted, eligible, connected, start: Option<&str>, end: Option<&str>| PassRow {
+            pass,
+            attempted,
+            eligible,
+            connected,
+            started_at: start.map(at),
+            ended_at: end.map(at),
+        };
     vec![
         pass(1, 84_212, 84_212, 22_568, Some("2026-11-19T05:06:00Z"), Some("2026-11-19T08:10:00Z")),
         pass(2, 35_603, 54_147, 8_117, Some("2026-11-19T08:11:00Z"), None),
@@ -248,7 +279,10 @@ fn log() -> Vec<Activity> {
 fn view(campaign: Campaign, live: Option<Arc<LiveView>>) -> View {
     let started = campaign.started.is_some();
     let pool = (1..=6)
-        .map(|n| PoolNumber { e164: PhoneNumber::from_digits(918_047_192_200 + n).unwrap(), usable: true })
+        .map(|n| PoolNumber {
+            e164: PhoneNumber::from_digits(918_047_192_200 + n).unwrap(),
+            usable: true,
+        })
         .collect();
     View {
         figures: RunFigures {
@@ -263,7 +297,11 @@ fn view(campaign: Campaign, live: Option<Arc<LiveView>>) -> View {
         pool,
         activity: log(),
         setup: json!({ "run": 1, "number_pool": ["+918047192201"], "config": { "concurrency": 100 } }),
-        calls: Calls { rows: if started { contacts() } else { Vec::new() }, more: true, ..Calls::default() },
+        calls: Calls {
+            rows: if started { contacts() } else { Vec::new() },
+            more: true,
+            ..Calls::default()
+        },
         import: None,
         powers: ALL,
         campaign,
@@ -309,13 +347,56 @@ fn states() -> Vec<(&'static str, View)> {
             draft.counts = vec![(ContactState::Pending, 84_344)];
             view(draft, None)
         }),
-        ("running", running(live(L::Live, R::SeatsFull, "Dialling 9.2 a second, held by concurrency: 98 of 100 seats are talking", None))),
-        ("idle-retries", running(live(L::Idle, R::RetryWait, "1,206 contacts wait for retries", Some("2026-11-19T09:20:32Z")))),
-        ("outside-window", running(live(L::OutsideWindow, R::OutsideWindow, "Outside 10:00–13:00", Some("2026-11-20T04:30:00Z")))),
-        ("carrier-resting", running(live(L::Idle, R::CarrierResting, "Every carrier of the pool rests after failures", Some("2026-11-19T09:18:00Z")))),
+        (
+            "running",
+            running(live(
+                L::Live,
+                R::SeatsFull,
+                "Dialling 9.2 a second, held by concurrency: 98 of 100 seats are talking",
+                None,
+            )),
+        ),
+        (
+            "idle-retries",
+            running(live(
+                L::Idle,
+                R::RetryWait,
+                "1,206 contacts wait for retries",
+                Some("2026-11-19T09:20:32Z"),
+            )),
+        ),
+        (
+            "outside-window",
+            running(live(
+                L::OutsideWindow,
+                R::OutsideWindow,
+                "Outside 10:00–13:00",
+                Some("2026-11-20T04:30:00Z"),
+            )),
+        ),
+        (
+            "carrier-resting",
+            running(live(
+                L::Idle,
+                R::CarrierResting,
+                "Every carrier of the pool rests after failures",
+                Some("2026-11-19T09:18:00Z"),
+            )),
+        ),
         ("bot-missing", running(live(L::Idle, R::BotMissing, "The bot is disabled", None))),
         ("no-news", view(campaign(Status::Running), None)),
-        ("always-on", view(always, Some(live(L::Idle, R::WaitingForContacts, "Nobody waits; it dials as soon as contacts arrive", None)))),
+        (
+            "always-on",
+            view(
+                always,
+                Some(live(
+                    L::Idle,
+                    R::WaitingForContacts,
+                    "Nobody waits; it dials as soon as contacts arrive",
+                    None,
+                )),
+            ),
+        ),
         ("paused", view(paused, Some(live(L::Paused, R::Paused, "Paused", None)))),
         ("completed", view(finished(CompletionReason::MaxRetries), None)),
         ("stopped", view(stopped, None)),
@@ -349,7 +430,11 @@ fn every_status_offers_its_buttons_and_no_others() {
         for (has_run, entries) in [(false, 0), (true, 3)] {
             let mut campaign = campaign(*status);
             (campaign.has_run, campaign.activity_count) = (has_run, entries);
-            table += &format!("{:10} has_run={has_run:5} {:?}\n", status.word(), Button::offered(&campaign));
+            table += &format!(
+                "{:10} has_run={has_run:5} {:?}\n",
+                status.word(),
+                Button::offered(&campaign)
+            );
         }
     }
     insta::assert_snapshot!(table);
@@ -371,7 +456,8 @@ fn every_state_says_why_and_until_when() {
         .iter()
         .map(|(name, view)| {
             let panel = panel::panel(view).into_string();
-            let head = panel.split("<div class=\"progress\">").next().unwrap_or_default().to_owned();
+            let head =
+                panel.split("<div class=\"progress\">").next().unwrap_or_default().to_owned();
             format!("{name}: {}\n", said(&maud::PreEscaped(head)))
         })
         .collect();
@@ -462,7 +548,8 @@ fn a_frame_names_only_parts_that_the_page_has() {
     for (name, view) in states() {
         let (page, frame) = (view.page(None).into_string(), view.frame().into_string());
         for part in frame.split(" data-part").collect::<Vec<_>>().split_last().unwrap().1 {
-            let id = part.rsplit(" id=\"").next().or(Some(part)).unwrap().split('"').next().unwrap();
+            let id =
+                part.rsplit(" id=\"").next().or(Some(part)).unwrap().split('"').next().unwrap();
             assert!(page.contains(&format!("id=\"{id}\"")) || id == "log-lines", "{name}: {id}");
         }
     }
@@ -514,7 +601,10 @@ fn gallery() {
             let page = Page {
                 title: "November EMI reminders",
                 place: Place::Campaigns,
-                crumbs: (Some(("/dashboard/campaigns", "Campaigns")), "November EMI reminders, personal loans"),
+                crumbs: (
+                    Some(("/dashboard/campaigns", "Campaigns")),
+                    "November EMI reminders, personal loans",
+                ),
                 live: Some("campaign:x"),
             };
             let html = frame.page(&page, view.page(None)).into_string();

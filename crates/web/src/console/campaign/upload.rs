@@ -21,30 +21,34 @@ pub(super) fn dialog(view: &View) -> Markup {
         Status::Running | Status::Paused | Status::Completed | Status::Failed => "Add contacts",
     };
     let address = format!("/dashboard/campaigns/{}/contacts", campaign.id);
-    parts::dialog("upload", title, html! {
-        form method="post" action=(address) data-upload="" {
-            div.in {
-                p {
-                    "A CSV with a " code { "phone_number" } " column; every other column becomes a \
-                     variable of the contact."
-                    @if campaign.status == Status::Draft && campaign.total() > 0 {
-                        " The new file replaces the " (counted(campaign.total(), "contact", "contacts"))
-                        " once it proved to hold at least one good row."
+    parts::dialog(
+        "upload",
+        title,
+        html! {
+            form method="post" action=(address) data-upload="" {
+                div.in {
+                    p {
+                        "A CSV with a " code { "phone_number" } " column; every other column becomes a \
+                         variable of the contact."
+                        @if campaign.status == Status::Draft && campaign.total() > 0 {
+                            " The new file replaces the " (counted(campaign.total(), "contact", "contacts"))
+                            " once it proved to hold at least one good row."
+                        }
+                        @if campaign.status == Status::Running { " They are eligible as they land." }
                     }
-                    @if campaign.status == Status::Running { " They are eligible as they land." }
+                    (file_field())
                 }
-                (file_field())
-            }
-            footer {
-                a.btn.quiet href=(assets::url("sample-contacts.csv")) download="sample-contacts.csv" {
-                    (Icon::Download.draw()) "Sample CSV"
+                footer {
+                    a.btn.quiet href=(assets::url("sample-contacts.csv")) download="sample-contacts.csv" {
+                        (Icon::Download.draw()) "Sample CSV"
+                    }
+                    span.push {}
+                    button.btn type="button" command="close" commandfor="upload" { "Cancel" }
+                    button.btn.primary type="submit" { "Upload" }
                 }
-                span.push {}
-                button.btn type="button" command="close" commandfor="upload" { "Cancel" }
-                button.btn.primary type="submit" { "Upload" }
             }
-        }
-    })
+        },
+    )
 }
 
 /// A file for the script, pasted rows without it: a plain form cannot send a file
@@ -72,23 +76,33 @@ pub(crate) fn file_field() -> Markup {
 /// What became of a file, once its page is shown again.
 pub(super) fn outcome(view: &View, import: &Import) -> Markup {
     let rejected = import.duplicates + import.invalid;
-    let tone = if import.accepted == 0 { Tone::Red } else if rejected > 0 { Tone::Amber } else { Tone::Blue };
+    let tone = if import.accepted == 0 {
+        Tone::Red
+    } else if rejected > 0 {
+        Tone::Amber
+    } else {
+        Tone::Blue
+    };
     let icon = if import.accepted == 0 { Icon::CircleX } else { Icon::CircleCheck };
-    notice(tone, icon, html! {
-        b { (counted(import.accepted, "contact", "contacts")) " taken" }
-        " of " (counted(import.rows, "row", "rows")) "."
-        @if import.stage == ImportStage::Applying { " " (count(import.applied)) " are in the list so far." }
-        @if rejected > 0 {
-            " " span {
-                (left_out(import)) " "
-                @if view.powers.export {
-                    a.link href={ "/api/v1/uploads/" (import.id) "/rejected.csv" } download {
-                        "Download them with the reasons"
+    notice(
+        tone,
+        icon,
+        html! {
+            b { (counted(import.accepted, "contact", "contacts")) " taken" }
+            " of " (counted(import.rows, "row", "rows")) "."
+            @if import.stage == ImportStage::Applying { " " (count(import.applied)) " are in the list so far." }
+            @if rejected > 0 {
+                " " span {
+                    (left_out(import)) " "
+                    @if view.powers.export {
+                        a.link href={ "/api/v1/uploads/" (import.id) "/rejected.csv" } download {
+                            "Download them with the reasons"
+                        }
                     }
                 }
             }
-        }
-    })
+        },
+    )
 }
 
 fn left_out(import: &Import) -> impl Render {
@@ -97,7 +111,11 @@ fn left_out(import: &Import) -> impl Render {
         parts.push(counted(import.duplicates, "duplicate", "duplicates"));
     }
     if import.invalid > 0 {
-        parts.push(counted(import.invalid, "row that cannot be dialled", "rows that cannot be dialled"));
+        parts.push(counted(
+            import.invalid,
+            "row that cannot be dialled",
+            "rows that cannot be dialled",
+        ));
     }
     format!("Left out: {}.", parts.join(", "))
 }
