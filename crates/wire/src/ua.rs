@@ -17,19 +17,22 @@ mod ladder;
 mod placing;
 mod slab;
 mod taking;
+mod within;
 
 use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
+    time::Duration,
 };
 
 use self::{
     agenda::{Agenda, Timer},
-    call::{COOKIE, Call, Came, Common, Shared, Side, is_known},
+    call::{COOKIE, Call, Came, Common, Shared, Side},
     compose::{ALLOW, Reply, SDP},
     placing::Caller,
     slab::Slab,
     taking::Callee,
+    within::is_known,
 };
 use crate::{
     message::{self, Fault, Name, NameAddr, Start, Uri, Via},
@@ -54,6 +57,9 @@ impl UserAgent {
     /// new one for each process, or a restarted process repeats the branches of the one before.
     pub fn new(mut config: UaConfig, seed: [u8; 32]) -> Self {
         config.user_agent.retain(|c| !c.is_control());
+        // Without a wait between two repetitions there would be no end of them.
+        config.timers.t1 = config.timers.t1.max(Duration::from_millis(1));
+        config.timers.t2 = config.timers.t2.max(config.timers.t1);
         Self {
             calls: Slab::new(),
             transactions: BTreeMap::new(),

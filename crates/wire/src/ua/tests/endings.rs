@@ -6,7 +6,7 @@ use super::{
     by_hand::{ByHand, answer, bare, branch, header, headers, ok, what},
     net::{End, invite},
 };
-use crate::ua::{EndCause, Event, UaConfig};
+use crate::ua::{EndCause, Event, Timers, UaConfig};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -400,4 +400,13 @@ fn a_call_says_in_all_its_requests_from_which_address_it_is_made() {
     for message in sent.iter().chain([&invited]) {
         assert!(header(message, "Via").starts_with("SIP/2.0/UDP 198.51.100.77:5099;"), "{message}");
     }
+}
+
+#[test]
+fn timers_of_zero_do_not_repeat_for_ever() {
+    let timers = Timers { t1: Duration::ZERO, t2: Duration::ZERO, t4: Duration::ZERO };
+    let mut far = ByHand::with(UaConfig { timers, ..UaConfig::new(End::Caller.addr()) });
+    far.call();
+    assert_eq!(far.pass(SECOND).len(), 6);
+    assert_eq!(far.cause(), EndCause::NoReply);
 }
