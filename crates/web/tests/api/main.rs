@@ -1,0 +1,14 @@
+//! The API from outside: each answer whole, as a program gets it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod access;
+mod campaigns;
+mod console;
+mod contacts;
+mod faults;
+mod harness;
+mod reports;
+mod setup;
+mod sign_in;
+mod streams;
