@@ -19,6 +19,8 @@ mod runs;
 mod schema;
 mod setup;
 mod sql;
+#[cfg(test)]
+mod tests;
 mod verbs;
 mod writer;
 

@@ -63,6 +63,17 @@ pub struct Settled {
     pub queue: QueueState,
 }
 
+/// What the writer did since the store was opened; for metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WriteStats {
+    /// Transactions committed for verbs: each one wait for the disk.
+    pub commits: u64,
+    /// Verbs that they held.
+    pub verbs: u64,
+    /// Transactions that failed as a whole, such as on a full disk.
+    pub failures: u64,
+}
+
 /// Handle to the database; cheap to clone, safe from any thread.
 #[derive(Clone)]
 pub struct Store {
@@ -70,37 +81,47 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens (and migrates) the database in `dir`, creating both. Admin commands may have it open at the same time.
+    /// Opens (and migrates) the database in `dir`, creating both. Admin commands
+    /// may have it open at the same time.
     pub fn open(dir: &Path) -> Result<Self> {
         Ok(Self { inner: Arc::new(Sqlite::open(dir)?) })
     }
 
-    /// An own database in a temporary directory that goes when the last handle is dropped; for tests and the demo.
+    /// An own database in a temporary directory that goes when the last handle is
+    /// dropped; for tests and the demo.
     pub fn open_temporary() -> Result<Self> {
         Ok(Self { inner: Arc::new(Sqlite::open_temporary()?) })
     }
 
-    /// What is committed from now on, by this process, and (noticed within a second) by others. A lagging receiver reads everything anew.
+    /// What is committed from now on, by this process, and (noticed within a
+    /// second) by others. A change of contacts and counters alone is told at most
+    /// twice a second for each campaign, any other at once. A lagging receiver
+    /// reads everything anew.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.inner.changes()
     }
 
-    /// Takes the dialler role of this data directory, which one process may hold; `Conflict` when another has it.
+    /// Takes the dialler role of this data directory, which one process may hold;
+    /// `Conflict` when another has it.
     pub fn lock_dialler(&self) -> Result<()> {
         self.inner.lock_dialler()
     }
 
-    /// After a crash: claims go back untouched, attempts without an end become `unknown` (R-1, DI-11), `processing` is settled, accepted imports are rolled forward. Returns the unknown attempts by campaign.
+    /// After a crash: claims go back untouched, attempts without an end become
+    /// `unknown` (R-1, DI-11), `processing` is settled, accepted imports are
+    /// rolled forward. Returns the unknown attempts by campaign.
     pub async fn recover(&self, now: Timestamp) -> Result<Vec<(CampaignId, u64)>> {
         self.inner.recover(now).await
     }
 
-    /// Every campaign that is running or paused (and those that completed and still have active contacts), with its line, and all carriers.
+    /// Every campaign that is running or paused (and those that completed and
+    /// still have active contacts), with its line, and all carriers.
     pub async fn dialler_setup(&self) -> Result<DiallerSetup> {
         self.inner.dialler_setup().await
     }
 
-    /// Claims up to `max` due contacts in R-6 order; nothing when the campaign is not running this run.
+    /// Claims up to `max` due contacts in R-6 order; nothing when the campaign is
+    /// not running this run.
     pub async fn lease(
         &self,
         campaign: CampaignId,
@@ -116,7 +137,9 @@ impl Store {
         self.inner.release(leases).await
     }
 
-    /// The durable write before the INVITE: the attempt row exists after this returns `Ok(Ok(()))` and not otherwise. Group-committed with its neighbours.
+    /// The durable write before the INVITE: the attempt row exists after this
+    /// returns `Ok(Ok(()))` and not otherwise. Group-committed with its
+    /// neighbours.
     pub async fn record(
         &self,
         attempt: NewAttempt,
@@ -130,7 +153,8 @@ impl Store {
         Ok(())
     }
 
-    /// Attempt final, result kept, R-8 applied, contact moved, counters by delta; one transaction, group-committed.
+    /// Attempt final, result kept, R-8 applied, contact moved, counters by delta;
+    /// one transaction, group-committed.
     pub async fn finish(&self, finish: Finish, now: Timestamp) -> Result<Settled> {
         self.inner.finish(finish, now).await
     }
@@ -140,7 +164,8 @@ impl Store {
         self.inner.sweep(campaign, run, now).await
     }
 
-    /// Completes the run if nobody waits and nobody is active, checked inside the transaction; `None` when somebody does.
+    /// Completes the run if nobody waits and nobody is active, checked
+    /// inside the transaction; `None` when somebody does.
     pub async fn complete(
         &self,
         campaign: CampaignId,
@@ -181,7 +206,8 @@ impl Store {
         self.inner.campaigns(filter).await
     }
 
-    /// New settings for a draft or paused campaign (CL-11), a new revision when it has run; name and bot are locked then.
+    /// New settings for a draft or paused campaign (CL-11), a new revision when
+    /// it has run; name and bot are locked then.
     pub async fn update_campaign(
         &self,
         id: CampaignId,
@@ -194,11 +220,13 @@ impl Store {
 
     /// Only a draft that never ran (CL-10); its contacts go too.
     pub async fn delete_campaign(&self, id: CampaignId, by: Actor, now: Timestamp) -> Result<()> {
-        let _ = now;
-        self.inner.delete_campaign(id, by).await
+        self.inner.delete_campaign(id, by, now).await
     }
 
-    /// draft → running after the checks of CL-2 that the store can see (bot exists and is enabled, an enabled outbound number on an enabled carrier, at least one callable contact unless always-on): `Invalid` lists what fails by field.
+    /// draft → running after the checks of CL-2 that the store can see (bot
+    /// exists and is enabled, an enabled outbound number on an enabled carrier,
+    /// at least one callable contact unless always-on): `Invalid` lists what
+    /// fails by field.
     pub async fn start(&self, id: CampaignId, by: Actor, now: Timestamp) -> Result<Campaign> {
         self.inner.start(id, by, now).await
     }
@@ -247,7 +275,8 @@ impl Store {
         self.inner.contact(campaign, id).await
     }
 
-    /// A staging area for one file. `Conflict` unless the campaign is a draft that never ran (replaces, CT-4), running or paused (appends, CT-5).
+    /// A staging area for one file. `Conflict` unless the campaign is a draft
+    /// that never ran (replaces, CT-4), running or paused (appends, CT-5).
     pub async fn begin_import(&self, campaign: CampaignId, now: Timestamp) -> Result<ImportId> {
         self.inner.begin_import(campaign, now).await
     }
@@ -262,7 +291,8 @@ impl Store {
         self.inner.stage_rows(import, rows, rejected).await
     }
 
-    /// One commit accepts the file (`Invalid` and discarded when it holds no good row), then it is applied in chunks; returns when all rows are contacts.
+    /// One commit accepts the file (`Invalid` and discarded when it holds no good
+    /// row), then it is applied in chunks; returns when all rows are contacts.
     pub async fn accept_import(
         &self,
         import: ImportId,
@@ -452,6 +482,11 @@ impl Store {
     /// Whether a write would be taken now.
     pub async fn ready(&self) -> Result<()> {
         self.inner.ready().await
+    }
+
+    /// How much was written so far.
+    pub fn write_stats(&self) -> WriteStats {
+        self.inner.write_stats()
     }
 
     /// Counts every row of a campaign again and names each counter, pass or log entry

@@ -1,6 +1,7 @@
 //! What one transaction of the writer gathers while its verbs are applied.
 
 use std::{
+    cell::RefCell,
     collections::{HashMap, HashSet},
     rc::Rc,
 };
@@ -97,6 +98,8 @@ pub(crate) struct Batch<'w> {
     kept: Effects,
     runs: HashMap<RunKey, Rc<RunNow>>,
     carriers: HashMap<CarrierId, Rc<str>>,
+    /// Lines after the flush: every end of a batch asks for the same few.
+    queues: RefCell<HashMap<RunKey, QueueState>>,
 }
 
 impl<'w> Batch<'w> {
@@ -108,6 +111,7 @@ impl<'w> Batch<'w> {
             kept: Effects::default(),
             runs: HashMap::new(),
             carriers: HashMap::new(),
+            queues: RefCell::default(),
         }
     }
 
@@ -185,12 +189,17 @@ impl<'w> Batch<'w> {
 
     /// The line of a run; for use after [`Self::flush`].
     pub(crate) fn queue(&self, key: RunKey) -> Result<QueueState, StoreError> {
+        if let Some(queue) = self.queues.borrow().get(&key) {
+            return Ok(*queue);
+        }
         let started_at = match self.runs.get(&key) {
             Some(run) => run.started_at,
             None => RunNow::read(self.db, key)?.started_at,
         };
         let counters = Counters::read(self.db, key)?;
-        Ok(counters::queue(self.db, key, &counters, started_at)?)
+        let queue = counters::queue(self.db, key, &counters, started_at)?;
+        self.queues.borrow_mut().insert(key, queue);
+        Ok(queue)
     }
 
     /// The verb was applied.

@@ -21,8 +21,6 @@ use crate::{
 
 /// How long one piece may take: calls wait for it.
 const PIECE: Duration = Duration::from_millis(30);
-/// Contacts that one piece takes out of a line; about as long as [`PIECE`].
-pub(crate) const CLOSED_AT_ONCE: u32 = 1_000;
 
 /// Which work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,9 +48,9 @@ impl Chore {
     /// One piece of the work; whether that was the last.
     pub(crate) fn step(&self, batch: &mut Batch<'_>) -> Result<bool, StoreError> {
         match self.task {
-            Task::CloseLine(key) => Ok(dial::close_line(batch, key, CLOSED_AT_ONCE)? == 0),
-            Task::ApplyImport(import) => imports::apply(batch, import, &Budget::new(PIECE)),
-            Task::TakeAway(row) => garbage::take_away(batch, row, &Budget::new(PIECE)),
+            Task::CloseLine(key) => dial::close_line(batch, key, &Budget::piece()),
+            Task::ApplyImport(import) => imports::apply(batch, import, &Budget::piece()),
+            Task::TakeAway(row) => garbage::take_away(batch, row, &Budget::piece()),
         }
     }
 }
@@ -63,8 +61,9 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    fn new(length: Duration) -> Self {
-        Self { until: Instant::now() + length }
+    /// One piece of a chore.
+    pub(crate) fn piece() -> Self {
+        Self { until: Instant::now() + PIECE }
     }
 
     pub(crate) fn is_spent(&self) -> bool {

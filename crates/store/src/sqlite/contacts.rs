@@ -21,24 +21,29 @@ use crate::{
     },
 };
 
-/// A SELECT whose columns are those that [`read`] expects.
+/// A SELECT whose columns are those that [`read`] expects; the first literal may
+/// name an index.
 macro_rules! select_contact {
-    ($rest:literal) => {
+    ($index:literal, $rest:literal) => {
         concat!(
             "SELECT dial.contact, dial.phone, dial.state, dial.counted, dial.due_at,
                     contact.variables
-             FROM dial JOIN contact ON contact.id = dial.contact ",
+             FROM dial ",
+            $index,
+            " JOIN contact ON contact.id = dial.contact ",
             $rest
         )
     };
 }
 
 pub(crate) const PAGE: &str = select_contact!(
+    "",
     "WHERE dial.campaign = ?1 AND dial.run = ?2 AND dial.contact > ?3
      ORDER BY dial.contact LIMIT ?4"
 );
 
 pub(crate) const PAGE_OF_STATE: &str = select_contact!(
+    "INDEXED BY dial_state",
     "WHERE dial.campaign = ?1 AND dial.run = ?2 AND dial.state = ?5 AND dial.contact > ?3
      ORDER BY dial.contact LIMIT ?4"
 );
@@ -46,6 +51,7 @@ pub(crate) const PAGE_OF_STATE: &str = select_contact!(
 /// Reads the run's narrow rows in order until the page is full: as long as 500,000
 /// rows for a number that is not there.
 pub(crate) const PAGE_OF_PHONE: &str = select_contact!(
+    "",
     "WHERE dial.campaign = ?1 AND dial.run = ?2 AND dial.contact > ?3
        AND (?5 IS NULL OR dial.state = ?5)
        AND (CAST(dial.phone AS TEXT) LIKE ?6 || '%' OR CAST(dial.phone AS TEXT) LIKE '%' || ?6)
@@ -91,7 +97,7 @@ pub(crate) fn contact(
     let (key, started_at) = current_run(db, campaign)?;
     let row = sql::first(
         db,
-        select_contact!("WHERE dial.campaign = ?1 AND dial.run = ?2 AND dial.contact = ?3"),
+        select_contact!("", "WHERE dial.campaign = ?1 AND dial.run = ?2 AND dial.contact = ?3"),
         params![campaign.0, key.run, id.0],
         read,
     )?;

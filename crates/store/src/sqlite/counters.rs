@@ -378,6 +378,10 @@ impl Counters {
     }
 }
 
+/// When the first contact of one part of the line falls due.
+pub(crate) const NEXT_DUE: &str = "SELECT due_at FROM dial INDEXED BY dial_line
+     WHERE campaign = ?1 AND run = ?2 AND line = ?3 AND state < 3 ORDER BY due_at LIMIT 1";
+
 /// The waiting line of a run. `started_at` is the place of those present at Start.
 pub(crate) fn queue(
     db: &Connection,
@@ -387,14 +391,9 @@ pub(crate) fn queue(
 ) -> rusqlite::Result<QueueState> {
     let mut next_due = None;
     for line in Line::ALL {
-        let due = sql::first(
-            db,
-            "SELECT due_at FROM dial
-             WHERE campaign = ?1 AND run = ?2 AND line = ?3 AND state < 3
-             ORDER BY due_at LIMIT 1",
-            params![key.campaign.0, key.run, line.code()],
-            |row| row.at(),
-        )?;
+        let due = sql::first(db, NEXT_DUE, params![key.campaign.0, key.run, line.code()], |row| {
+            row.at()
+        })?;
         let due = due.map(|due| match started_at {
             Some(started_at) => due.max(started_at),
             None => due,

@@ -33,6 +33,15 @@ const REJECTED_KEPT_MAX: i64 = 100_000;
 /// Rows applied between two looks at the clock.
 const AT_ONCE: usize = 200;
 
+/// Numbers of a file that were not looked up yet, in their order.
+pub(crate) const STAGED_NUMBERS: &str = "SELECT phone, contact, line FROM import_phone
+     WHERE import = ?1 AND phone > ?2 ORDER BY phone LIMIT ?3";
+
+/// Contacts of a file that are not in the line yet, in file order. Those of another
+/// file that was read at the same time may lie between them.
+pub(crate) const STAGED_CONTACTS: &str = "SELECT id, phone FROM contact
+     WHERE id > ?1 AND id < ?2 AND import = ?3 ORDER BY id LIMIT ?4";
+
 /// How an accepted file becomes contacts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
@@ -363,8 +372,7 @@ fn add_numbers(
     let finished = loop {
         let staged = sql::all(
             batch.db,
-            "SELECT phone, contact, line FROM import_phone
-             WHERE import = ?1 AND phone > ?2 ORDER BY phone LIMIT ?3",
+            STAGED_NUMBERS,
             params![import.0, cursor, AT_ONCE as i64],
             |cells| Ok((cells.phone()?, cells.get::<i64>()?, cells.count()?)),
         )?;
@@ -412,8 +420,7 @@ fn join_line(
     let finished = loop {
         let staged = sql::all(
             batch.db,
-            "SELECT id, phone FROM contact
-             WHERE id > ?1 AND id < ?2 AND import = ?3 ORDER BY id LIMIT ?4",
+            STAGED_CONTACTS,
             params![cursor, row.last_contact, import.0, AT_ONCE as i64],
             |cells: &mut Cells<'_>| Ok((ContactId(cells.get()?), cells.phone()?)),
         )?;

@@ -1,11 +1,13 @@
 //! The life of a run: start, pause, resume, stop, sweep, completion, failure.
 
 use campanile_domain::{
+    bot::BotKind,
     campaign::{Action, CompletionReason, Status},
     carrier::Direction,
     contact::ContactClass,
     field::FieldError,
     ids::CampaignId,
+    retry::RunEnd,
     settings::Settings,
 };
 use jiff::Timestamp;
@@ -19,7 +21,7 @@ use crate::{
         activity,
         batch::{Batch, RunNow},
         campaigns,
-        chores::{CLOSED_AT_ONCE, Chore, Task},
+        chores::{Budget, Chore, Task},
         counters::{Kind, RunKey},
         dial, imports, setup,
         sql::{self, ms},
@@ -143,7 +145,7 @@ pub(crate) fn write_revision(
             "id": bot.id,
             "name": bot.name,
             "kind": bot.kind,
-            "settings": (bot.kind == campanile_domain::bot::BotKind::Script)
+            "settings": (bot.kind == BotKind::Script)
                 .then_some(bot.settings),
         })),
         "number_pool": numbers,
@@ -235,8 +237,7 @@ pub(crate) fn sweep(batch: &mut Batch<'_>, key: RunKey, now: Timestamp) -> Resul
 
 /// The first piece with the verb, so that a small campaign is closed when it answers.
 fn close(batch: &mut Batch<'_>, key: RunKey) -> Result<(), StoreError> {
-    let closed = dial::close_line(batch, key, CLOSED_AT_ONCE)?;
-    if closed == CLOSED_AT_ONCE as usize {
+    if !dial::close_line(batch, key, &Budget::piece())? {
         batch.chore(Chore::new(Task::CloseLine(key)));
     }
     Ok(())
@@ -257,7 +258,7 @@ pub(crate) fn complete(
         Ok(status) => status,
         Err(_) => return Ok(None),
     };
-    let swept = run.end == campanile_domain::retry::RunEnd::Swept;
+    let swept = run.end == RunEnd::Swept;
     let counters = batch.counters(key)?;
     let left = counters.class(ContactClass::Waiting) + counters.class(ContactClass::Active);
     if left > 0

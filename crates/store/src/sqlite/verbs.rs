@@ -27,7 +27,7 @@ use crate::{
         people, recount, report, runs, setup, sql,
         writer::Lane,
     },
-    store::{Leased, RecordRefused, Settled},
+    store::{Leased, RecordRefused, Settled, WriteStats},
 };
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -177,10 +177,15 @@ impl Sqlite {
         .await
     }
 
-    pub(crate) async fn delete_campaign(&self, id: CampaignId, by: Actor) -> Result<()> {
+    pub(crate) async fn delete_campaign(
+        &self,
+        id: CampaignId,
+        by: Actor,
+        now: Timestamp,
+    ) -> Result<()> {
         self.write(move |batch| campaigns::delete(batch, id)).await?;
         // Its log went with it, so the deed is told here.
-        tracing::info!(campaign.id = %id, by.id, by.name, "A draft was deleted");
+        tracing::info!(campaign.id = %id, by.id, by.name, at = %now, "A draft was deleted");
         Ok(())
     }
 
@@ -479,6 +484,10 @@ impl Sqlite {
     pub(crate) async fn ready(&self) -> Result<()> {
         let probe = "UPDATE meta SET value = value + 1 WHERE key = 'probe'";
         self.write(move |batch| Ok(sql::run(batch.db, probe, []).map(drop)?)).await
+    }
+
+    pub(crate) fn write_stats(&self) -> WriteStats {
+        self.writer.work()
     }
 
     pub(crate) async fn recount(&self, id: CampaignId) -> Result<Vec<String>> {

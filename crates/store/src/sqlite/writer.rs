@@ -7,7 +7,11 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::{Arc, Mutex, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -27,7 +31,7 @@ use crate::{
         chores::{self, Chore},
         sql,
     },
-    store::Change,
+    store::{Change, WriteStats},
 };
 
 type Result<T> = std::result::Result<T, StoreError>;
@@ -107,12 +111,24 @@ struct Message {
     _place: OwnedSemaphorePermit,
 }
 
+/// What the writer has done since it began; for metrics.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    /// Transactions committed for verbs.
+    commits: AtomicU64,
+    /// Verbs made durable by them, or refused.
+    verbs: AtomicU64,
+    /// Transactions that failed as a whole.
+    failures: AtomicU64,
+}
+
 /// Handle to the writer thread; its drop waits for what is queued.
 pub(crate) struct Writer {
     queue: Option<mpsc::SyncSender<Message>>,
     calls: Arc<Semaphore>,
     bulk: Arc<Semaphore>,
     progress: Arc<Mutex<HashMap<AttemptId, Progress>>>,
+    work: Arc<Work>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -126,6 +142,7 @@ impl Writer {
         // The semaphores bound the queue; with a place for each permit no send blocks.
         let (queue, inbox) = mpsc::sync_channel(CALLS_MAX + BULK_MAX);
         let progress = Arc::<Mutex<HashMap<_, _>>>::default();
+        let work = Arc::<Work>::default();
         let seen_version = data_version(&db)?;
         let state = Thread {
             db,
@@ -133,6 +150,7 @@ impl Writer {
             changes,
             inbox,
             progress: progress.clone(),
+            work: work.clone(),
             bulk: VecDeque::new(),
             chores: VecDeque::new(),
             rest_until: None,
@@ -148,6 +166,7 @@ impl Writer {
             calls: Arc::new(Semaphore::new(CALLS_MAX)),
             bulk: Arc::new(Semaphore::new(BULK_MAX)),
             progress,
+            work,
             thread: Some(thread),
         })
     }
@@ -185,6 +204,15 @@ impl Writer {
         let queue = self.queue.as_ref().expect("taken only by drop");
         queue.send(Message { lane, job, _place: place }).map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
+    }
+
+    /// What was done so far.
+    pub(crate) fn work(&self) -> WriteStats {
+        WriteStats {
+            commits: self.work.commits.load(Ordering::Relaxed),
+            verbs: self.work.verbs.load(Ordering::Relaxed),
+            failures: self.work.failures.load(Ordering::Relaxed),
+        }
     }
 
     /// Remembers how far a call has come, for the next commit.
@@ -225,6 +253,7 @@ struct Thread {
     changes: broadcast::Sender<Change>,
     inbox: mpsc::Receiver<Message>,
     progress: Arc<Mutex<HashMap<AttemptId, Progress>>>,
+    work: Arc<Work>,
     bulk: VecDeque<Message>,
     chores: VecDeque<Chore>,
     /// The database did not take a write: chores wait until then.
@@ -313,12 +342,15 @@ impl Thread {
         match outcome {
             Ok((refusals, effects)) => {
                 self.rest_until = None;
+                self.work.commits.fetch_add(1, Ordering::Relaxed);
+                self.work.verbs.fetch_add(messages.len() as u64, Ordering::Relaxed);
                 for (message, refusal) in messages.into_iter().zip(refusals) {
                     message.job.answer(refusal);
                 }
                 self.take_effect(effects);
             }
             Err(failure) => {
+                self.work.failures.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(error = %failure, "A batch of {} writes failed", messages.len());
                 for message in messages {
                     message.job.answer(Some(failure.for_another()));
@@ -346,6 +378,7 @@ impl Thread {
                 }
             }
             Err(failure) => {
+                self.work.failures.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(error = %failure, "Work between calls failed: {:?}", chore.task);
                 if failure.is_everybodys() {
                     self.rest_until = Some(Instant::now() + REST);

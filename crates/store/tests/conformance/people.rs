@@ -21,8 +21,8 @@ async fn an_address_has_one_user_whatever_its_case() {
     assert!(matches!(again, Err(StoreError::Conflict { code: "exists", .. })));
     assert_eq!(store.user_by_email("ASHA@EXAMPLE.ORG").await.unwrap(), Some(user.clone()));
     assert_eq!(store.user_by_email("nobody@example.org").await.unwrap(), None);
-    assert_eq!(store.users().await.unwrap(), [user.clone()]);
     assert_eq!(store.user(user.id).await.unwrap(), user);
+    assert_eq!(store.users().await.unwrap(), [user]);
 }
 
 #[tokio::test]
