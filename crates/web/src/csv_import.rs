@@ -13,7 +13,6 @@ mod records;
 use std::{
     collections::BTreeMap,
     fmt::{Display, Write},
-    future::Future,
     pin::pin,
     time::Duration,
 };
@@ -89,7 +88,10 @@ impl ImportOptions {
         // Browsers on Windows call a CSV file what its registered program does.
         if !matches!(
             kind.as_str(),
-            "text/csv" | "text/plain" | "text/tab-separated-values" | "application/csv"
+            "text/csv"
+                | "text/plain"
+                | "text/tab-separated-values"
+                | "application/csv"
                 | "application/vnd.ms-excel"
         ) {
             return Err(ImportError::NotCsv);
@@ -113,7 +115,7 @@ impl ImportOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// Over the limit of bytes.
-    #[error("the file is larger than {} MB; split it", .bytes_max / 1_000_000)]
+    #[error("the file is larger than {}; split it", size_in_words(*.bytes_max))]
     TooLarge {
         /// The limit.
         bytes_max: u64,
@@ -340,20 +342,15 @@ impl Staging {
         Ok(Self { store: store.clone(), import, open: true })
     }
 
-    fn stage(
-        &self,
-        mut chunks: mpsc::Receiver<Chunk>,
-    ) -> impl Future<Output = Result<Refused, StoreError>> {
-        async move {
-            let mut refused = Refused::new();
-            while let Some(chunk) = chunks.recv().await {
-                for (reason, count) in chunk.reasons {
-                    *refused.entry(reason).or_default() += count;
-                }
-                self.store.stage_rows(self.import, chunk.rows, chunk.rejected).await?;
+    async fn stage(&self, mut chunks: mpsc::Receiver<Chunk>) -> Result<Refused, StoreError> {
+        let mut refused = Refused::new();
+        while let Some(chunk) = chunks.recv().await {
+            for (reason, count) in chunk.reasons {
+                *refused.entry(reason).or_default() += count;
             }
-            Ok(refused)
+            self.store.stage_rows(self.import, chunk.rows, chunk.rejected).await?;
         }
+        Ok(refused)
     }
 
     async fn accept(
@@ -366,12 +363,10 @@ impl Staging {
         self.open = false;
         match self.store.accept_import(self.import, by, now).await {
             Ok(import) => Ok(import),
-            Err(StoreError::Invalid(_)) if !refused.is_empty() => {
-                Err(ImportError::NoGoodRow {
-                    rows: refused.values().sum(),
-                    reasons: in_words(&refused),
-                })
-            }
+            Err(StoreError::Invalid(_)) if !refused.is_empty() => Err(ImportError::NoGoodRow {
+                rows: refused.values().sum(),
+                reasons: in_words(&refused),
+            }),
             Err(error) => Err(error.into()),
         }
     }
@@ -402,4 +397,12 @@ fn in_words(refused: &Refused) -> String {
         let _ = write!(words, "{comma}{count} {reason}");
     }
     words
+}
+
+fn size_in_words(bytes: u64) -> String {
+    match bytes {
+        1_000_000.. => format!("{} MB", bytes / 1_000_000),
+        1_000.. => format!("{} kB", bytes / 1_000),
+        _ => format!("{bytes} bytes"),
+    }
 }

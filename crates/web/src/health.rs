@@ -89,9 +89,7 @@ async fn registry(app: &App) -> Result<Registry, Problem> {
         let filter =
             CampaignFilter { status: Some(status), limit: CAMPAIGNS_MAX, ..Default::default() };
         let found = app.store.campaigns(filter).await?;
-        campaigns
-            .get_or_create(&ByStatus { status: status.word() })
-            .set(found.len() as i64);
+        campaigns.get_or_create(&ByStatus { status: status.word() }).set(found.len() as i64);
         for campaign in found {
             for (state, count) in &campaign.counts {
                 contacts.get_or_create(&ByState { state: state.word() }).inc_by(*count as i64);

@@ -164,7 +164,7 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
 
 fn write(problem: &Problem, request_id: &str, bare: Response) -> Response {
     let document = Document {
-        r#type: format!("/docs/errors#{}", problem.code),
+        r#type: format!("urn:campanile:problem:{}", problem.code),
         title: problem.status.canonical_reason().unwrap_or("Error"),
         status: problem.status.as_u16(),
         detail: &problem.detail,
@@ -175,10 +175,7 @@ fn write(problem: &Problem, request_id: &str, bare: Response) -> Response {
     let body = serde_json::to_vec(&document).expect("a problem is plain data");
     let mut response = (problem.status, body).into_response();
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     // What the framework said beside its status, such as `Allow`.
     for name in [header::ALLOW, header::WWW_AUTHENTICATE] {
         if let Some(value) = bare.headers().get(&name) {
@@ -209,7 +206,44 @@ pub(crate) fn of_panic(panic: Box<dyn Any + Send + 'static>) -> Response {
 /// sentence.
 fn sentence(message: &str) -> String {
     let mut chars = message.chars();
-    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let Some(first) = chars.next() else { return String::new() };
+    let first = first.to_uppercase();
     let stop = if message.ends_with(['.', '!', '?']) { "" } else { "." };
     format!("{first}{}{stop}", chars.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, middleware::from_fn, routing::get};
+    use http_body_util::BodyExt;
+    use serde_json::Value;
+    use tower::ServiceExt;
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_that_keeps_its_cause_to_itself() {
+        async fn handler() -> &'static str {
+            panic!("secret cause")
+        }
+        let router = Router::new()
+            .route("/api/v1/x", get(handler))
+            .layer(CatchPanicLayer::custom(of_panic))
+            .layer(from_fn(finish));
+        let request = Request::get("/api/v1/x").body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let document: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(document["code"], "internal");
+        assert!(!document.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn a_detail_is_a_sentence() {
+        assert_eq!(sentence("it is over"), "It is over.");
+        assert_eq!(sentence("Élan!"), "Élan!");
+        assert_eq!(sentence(""), "");
+    }
 }

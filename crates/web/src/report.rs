@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use crate::{
     app::App,
     auth::{Act, Who},
-    report::cell::Row,
+    report::cell::Rows,
     service::{Result, campaigns::run_of},
 };
 
@@ -65,11 +65,11 @@ pub async fn attempts(
         async move {
             let attempts = store.attempts(campaign, run, after, CHUNK).await?;
             let last = attempts.last().map(|attempt| attempt.id);
-            let mut text = Vec::with_capacity(attempts.len() * 400);
+            let mut rows = Rows::with_capacity(attempts.len() * 400);
             for attempt in &attempts {
-                write_attempt(&mut text, campaign, attempt);
+                write_attempt(&mut rows, campaign, attempt);
             }
-            Ok((text, last.filter(|_| attempts.len() == CHUNK as usize)))
+            Ok((rows.into_bytes(), last.filter(|_| attempts.len() == CHUNK as usize)))
         }
     });
     let name = file_name(&row.settings.name, campaign, run);
@@ -84,13 +84,13 @@ pub async fn rejected(app: &App, who: &Who, import: ImportId) -> Result<Response
     let chunks = chunks(move |after: Option<u64>| {
         let store = store.clone();
         async move {
-            let rows = store.rejected_rows(import, after.unwrap_or(0), CHUNK).await?;
-            let last = rows.last().map(|row| row.line);
-            let mut text = Vec::with_capacity(rows.len() * 40);
-            for row in &rows {
-                write_rejected(&mut text, row);
+            let rejected = store.rejected_rows(import, after.unwrap_or(0), CHUNK).await?;
+            let last = rejected.last().map(|row| row.line);
+            let mut rows = Rows::with_capacity(rejected.len() * 40);
+            for row in &rejected {
+                write_rejected(&mut rows, row);
             }
-            Ok((text, last.filter(|_| rows.len() == CHUNK as usize)))
+            Ok((rows.into_bytes(), last.filter(|_| rejected.len() == CHUNK as usize)))
         }
     });
     let name = format!("rejected-{import}.csv");
@@ -140,10 +140,9 @@ async fn answer(
     Ok(response)
 }
 
-fn write_attempt(out: &mut Vec<u8>, campaign: CampaignId, attempt: &Attempt) {
+fn write_attempt(rows: &mut Rows, campaign: CampaignId, attempt: &Attempt) {
     let rang_until = attempt.answered_at.or(attempt.ended_at);
-    let mut row = Row::new(out);
-    row.plain(campaign)
+    rows.plain(campaign)
         .plain(attempt.run)
         .plain(attempt.revision)
         .plain(attempt.pass)
@@ -151,10 +150,8 @@ fn write_attempt(out: &mut Vec<u8>, campaign: CampaignId, attempt: &Attempt) {
         .plain(attempt.number)
         .plain(attempt.counts)
         .plain(attempt.contact)
-        // `+` and digits by its type, so no formula can hide in it; a leading quote
-        // would break every program that reads the report.
-        .plain(attempt.phone)
-        .plain(attempt.caller_id)
+        .number(attempt.phone)
+        .number(attempt.caller_id)
         .text(&attempt.carrier)
         .plain(time(attempt.dialled_at))
         .maybe(attempt.ringing_at.map(time))
@@ -172,14 +169,14 @@ fn write_attempt(out: &mut Vec<u8>, campaign: CampaignId, attempt: &Attempt) {
         // The detector comes with a later version.
         .text("");
     let callback = attempt.result.as_ref().and_then(|result| result.callback.as_ref());
-    row.maybe(callback.and_then(|callback| callback.at).map(time))
+    rows.maybe(callback.and_then(|callback| callback.at).map(time))
         .text(attempt.variables.as_deref().unwrap_or("{}"))
         .end();
 }
 
-fn write_rejected(out: &mut Vec<u8>, rejected: &RejectedRow) {
+fn write_rejected(rows: &mut Rows, rejected: &RejectedRow) {
     // Here the number is whatever stood in the file.
-    Row::new(out).plain(rejected.line).text(&rejected.text).text(&rejected.reason).end();
+    rows.plain(rejected.line).text(&rejected.text).text(&rejected.reason).end();
 }
 
 /// RFC 3339 in UTC with milliseconds.

@@ -38,6 +38,7 @@ pub fn router(app: App) -> Router {
         .route("/live", get(live::pages))
         .nest("/api/v1", api())
         .merge(console::routes())
+        .fallback(api::unknown)
         // From here on the last is the outermost.
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(sessions::layer(&app))
@@ -65,9 +66,7 @@ fn api() -> Router<App> {
         .route("/campaigns", get(api::campaigns::list).post(api::campaigns::create))
         .route(
             "/campaigns/{id}",
-            get(api::campaigns::one)
-                .patch(api::campaigns::update)
-                .delete(api::campaigns::delete),
+            get(api::campaigns::one).patch(api::campaigns::update).delete(api::campaigns::delete),
         )
         .route("/campaigns/{id}/start", post(api::campaigns::start))
         .route("/campaigns/{id}/pause", post(api::campaigns::pause))
@@ -80,9 +79,7 @@ fn api() -> Router<App> {
         .route("/campaigns/{id}/setup", get(api::campaigns::setup))
         .route(
             "/campaigns/{id}/contacts",
-            get(api::contacts::list)
-                .post(api::contacts::import)
-                .layer(DefaultBodyLimit::disable()),
+            get(api::contacts::list).post(api::contacts::import).layer(DefaultBodyLimit::disable()),
         )
         .route("/campaigns/{id}/contacts/{contact_id}", get(api::contacts::one))
         .route("/campaigns/{id}/attempts.csv", get(api::contacts::attempts))

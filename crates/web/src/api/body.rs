@@ -69,7 +69,7 @@ pub(crate) fn read<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T,
                     errors.push(FieldError::new("", "invalid", message));
                     break;
                 };
-                rest.remove(&field);
+                rest.shift_remove(&field);
                 errors.push(fault(&field, code, message));
             }
         }
@@ -91,7 +91,7 @@ fn guilty_field<T: DeserializeOwned>(
         .keys()
         .find(|field| {
             let mut without = object.clone();
-            without.remove(*field);
+            without.shift_remove(*field);
             let said = serde_json::from_value::<T>(Value::Object(without)).err();
             said.is_none_or(|error| error.to_string() != message)
         })

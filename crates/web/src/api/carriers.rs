@@ -20,7 +20,7 @@ use crate::{
         path_id,
     },
     app::App,
-    auth::Caller,
+    auth::{Act, Caller},
     problem::Problem,
     service::carriers,
 };
@@ -59,8 +59,10 @@ pub(crate) async fn update(
     Path(id): Path<String>,
     Object(mut patch): Object,
 ) -> Result<Json<Value>, Problem> {
+    // Before it is told whether there is such a carrier.
+    who.require(Act::Administer)?;
     let carrier = carriers::get(&app, &who, read_id(&id)?).await?;
-    let enabled = match patch.remove("enabled") {
+    let enabled = match patch.shift_remove("enabled") {
         None => carrier.enabled,
         Some(Value::Bool(enabled)) => enabled,
         Some(_) => {
@@ -80,7 +82,7 @@ fn view(carrier: &Carrier) -> Value {
     view.insert("enabled".into(), json!(carrier.enabled));
     view.extend(carriers::settings_as_json(carrier));
     if let Some(Value::Object(auth)) = view.get_mut("auth") {
-        auth.remove("password");
+        auth.shift_remove("password");
     }
     Value::Object(view)
 }

@@ -173,7 +173,8 @@ pub(crate) async fn list(
     let state = query.state.as_deref().map(read_state).transpose()?;
     let page = PageQuery { limit: query.limit, cursor: query.cursor };
     let limit = page.limit()?;
-    let filter = ContactFilter { state, phone: query.phone, after: page.after()?, limit: limit + 1 };
+    let filter =
+        ContactFilter { state, phone: query.phone, after: page.after()?, limit: limit + 1 };
     let campaign: Campaign = service::campaigns::get(&app, &who, read_id(&id)?).await?;
     let contacts = service::contacts::list(&app, &who, campaign.id, filter).await?;
     let max_attempts = campaign.settings.max_attempts;

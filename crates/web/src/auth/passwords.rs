@@ -64,9 +64,8 @@ impl Passwords {
         self.in_turn(move || {
             let known = hash.is_some();
             let hash = hash.unwrap_or_else(|| NOBODY.clone());
-            let right = PasswordHash::new(&hash).is_ok_and(|hash| {
-                argon2id().verify_password(password.as_bytes(), &hash).is_ok()
-            });
+            let right = PasswordHash::new(&hash)
+                .is_ok_and(|hash| argon2id().verify_password(password.as_bytes(), &hash).is_ok());
             known && right
         })
         .await

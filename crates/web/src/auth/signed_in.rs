@@ -139,7 +139,8 @@ pub(crate) async fn begin_session(
     user: &User,
     now: Timestamp,
 ) -> Result<(), ServiceError> {
-    session.flush().await?;
+    session.clear().await;
+    session.cycle_id().await?;
     session.insert(USER, user.id).await?;
     session.insert(SINCE, now).await?;
     session.insert(SEEN, now).await?;
@@ -188,7 +189,9 @@ async fn read_session(session: &Session, app: &App) -> Result<Option<User>, Serv
 }
 
 fn to_sign_in(parts: &Parts) -> Response {
-    if parts.method != Method::GET {
+    // A script of ours would take the sign-in page for its answer.
+    let mode = parts.headers.get("sec-fetch-mode");
+    if mode.is_some_and(|mode| mode != "navigate") {
         return Problem::new(
             StatusCode::UNAUTHORIZED,
             "unauthorized",
@@ -196,9 +199,14 @@ fn to_sign_in(parts: &Parts) -> Response {
         )
         .into_response();
     }
+    if parts.method != Method::GET {
+        // What he did is lost, and a form cannot be sent again by a link.
+        return Redirect::to("/signin").into_response();
+    }
     let here = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let next: String =
-        here.bytes().map(|byte| match byte {
+    let next: String = here
+        .bytes()
+        .map(|byte| match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => {
                 char::from(byte).to_string()
             }

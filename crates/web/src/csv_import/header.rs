@@ -37,10 +37,8 @@ impl Columns {
             if name.is_empty() {
                 return Err(ImportError::EmptyHeader { column: index + 1 });
             }
-            let is_same = |other: &&str| {
-                *other == *name || (is_phone(other) && is_phone(name))
-            };
-            if let Some(first) = names[..index].iter().position(|other| is_same(&other)) {
+            let is_same = |other: &&str| *other == *name || (is_phone(other) && is_phone(name));
+            if let Some(first) = names[..index].iter().position(is_same) {
                 return Err(ImportError::DuplicateHeader {
                     name: shortened(name),
                     first: first + 1,
@@ -92,10 +90,8 @@ pub(super) fn separator_of(line: &str) -> u8 {
 pub(super) fn declared_separator(line: &str) -> Option<u8> {
     let (name, value) = line.trim_end_matches(['\r', '\n']).split_once('=')?;
     let separator = *value.as_bytes().first()?;
-    (name.trim().eq_ignore_ascii_case("sep")
-        && value.len() == 1
-        && SEPARATORS.contains(&separator))
-    .then_some(separator)
+    (name.trim().eq_ignore_ascii_case("sep") && value.len() == 1 && SEPARATORS.contains(&separator))
+        .then_some(separator)
 }
 
 /// `phone_number` in any case, with blanks, underscores or neither.

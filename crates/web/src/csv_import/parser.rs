@@ -51,11 +51,7 @@ enum Stage {
 }
 
 impl Parser {
-    pub(super) fn new(
-        country: String,
-        rows_max: u64,
-        encoding: Option<&'static Encoding>,
-    ) -> Self {
+    pub(super) fn new(country: String, rows_max: u64, encoding: Option<&'static Encoding>) -> Self {
         Self {
             decoding: Decoding::new(encoding),
             rows: Rows { country, rows_max, count: 0, columns: None, chunk: Chunk::default() },
@@ -306,14 +302,14 @@ mod tests {
     #[test]
     fn refused_rows_say_why_and_where() {
         let file = "phone_number,name\n\
-                    12,short\n\
+                    banana,fruit\n\
                     ,nobody\n\
                     +919876543210,a\0b\n\
                     +919876543210,x,y\n\
                     +919876543210,ok,\n";
         insta::assert_snapshot!(in_any_pieces(file.as_bytes()), @r#"
         6 +919876543210 {"name":"ok"}
-        2 "12" invalid_number
+        2 "banana" invalid_number
         3 "" empty
         4 "+919876543210" nul_character
         5 "+919876543210" too_many_columns

@@ -19,12 +19,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout_at},
 };
 
-use crate::{
-    api, console,
-    app::App,
-    live::Topic,
-    service::ServiceError,
-};
+use crate::{api, app::App, console, live::Topic, service::ServiceError};
 
 /// Changes that come together are shown together.
 const TOGETHER: Duration = Duration::from_millis(100);

@@ -101,10 +101,8 @@ impl Viewer {
         session: Option<Session>,
         sights: impl IntoIterator<Item = Sight>,
     ) -> Self {
-        let frames = sights
-            .into_iter()
-            .map(|sight| WatchStream::new(app.pages.watch(app, sight)))
-            .collect();
+        let frames =
+            sights.into_iter().map(|sight| WatchStream::new(app.pages.watch(app, sight))).collect();
         let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self { app: app.clone(), who, session, frames, ping, closing: app.closing() }

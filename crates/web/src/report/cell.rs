@@ -1,27 +1,31 @@
 //! Cells of a CSV file that a spreadsheet may open (RFC 4180, OWASP "CSV injection").
 
-use std::{
-    borrow::Cow,
-    fmt::Display,
-    io::Write,
-};
+use std::{borrow::Cow, fmt::Display, io::Write};
 
-/// One row being written.
-pub(super) struct Row<'a> {
-    out: &'a mut Vec<u8>,
-    is_first: bool,
+use campanile_domain::phone::PhoneNumber;
+
+/// Rows of a CSV file, in memory.
+pub(super) struct Rows {
+    writer: csv::Writer<Vec<u8>>,
+    /// One value being written out.
+    value: Vec<u8>,
 }
 
-impl<'a> Row<'a> {
-    pub(super) fn new(out: &'a mut Vec<u8>) -> Self {
-        Self { out, is_first: true }
+impl Rows {
+    /// With room for so many bytes.
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        let writer = csv::WriterBuilder::new()
+            .terminator(csv::Terminator::CRLF)
+            .from_writer(Vec::with_capacity(bytes));
+        Self { writer, value: Vec::new() }
     }
 
-    /// A value of our own making that needs neither quotes nor neutralising: ids,
-    /// numbers, times, words of closed lists.
+    /// A value of our own making that cannot begin a formula: ids, counts, times,
+    /// words of closed lists, and numbers, of which see [`Rows::number`].
     pub(super) fn plain(&mut self, value: impl Display) -> &mut Self {
-        self.comma();
-        write!(self.out, "{value}").expect("writing to memory does not fail");
+        self.value.clear();
+        write!(self.value, "{value}").expect(IN_MEMORY);
+        self.writer.write_field(&self.value).expect(IN_MEMORY);
         self
     }
 
@@ -29,47 +33,42 @@ impl<'a> Row<'a> {
     pub(super) fn maybe(&mut self, value: Option<impl Display>) -> &mut Self {
         match value {
             Some(value) => self.plain(value),
-            None => {
-                self.comma();
-                self
-            }
+            None => self.plain(""),
         }
     }
 
-    /// A text from outside: neutralised, and quoted where it must be.
+    /// A telephone number. It begins with `+` and is not neutralised: its type holds
+    /// digits alone, so a spreadsheet can make nothing of it but a number, and a `'`
+    /// would break every program that reads the file.
+    pub(super) fn number(&mut self, number: PhoneNumber) -> &mut Self {
+        self.plain(number)
+    }
+
+    /// A text from outside, neutralised.
     pub(super) fn text(&mut self, text: &str) -> &mut Self {
-        self.comma();
-        let text = neutralised(text);
-        if text.contains(['"', ',', '\r', '\n']) {
-            self.out.push(b'"');
-            self.out.extend_from_slice(text.replace('"', "\"\"").as_bytes());
-            self.out.push(b'"');
-        } else {
-            self.out.extend_from_slice(text.as_bytes());
-        }
+        self.writer.write_field(neutralised(text).as_bytes()).expect(IN_MEMORY);
         self
     }
 
+    /// The row is complete.
     pub(super) fn end(&mut self) {
-        self.out.extend_from_slice(b"\r\n");
+        self.writer.write_record(None::<&[u8]>).expect(IN_MEMORY);
     }
 
-    fn comma(&mut self) {
-        if !self.is_first {
-            self.out.push(b',');
-        }
-        self.is_first = false;
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.writer.into_inner().expect(IN_MEMORY)
     }
 }
+
+const IN_MEMORY: &str = "writing to memory does not fail, and every row has the same cells";
 
 /// `text` with a `'` before everything that a spreadsheet would run as a formula: at
 /// its start and at the start of each of its lines, also after blanks. A tab, CR or
 /// LF in front counts too, because spreadsheets drop them.
 fn neutralised(text: &str) -> Cow<'_, str> {
     let begins_formula = |line: &str| {
-        line.trim_start_matches(is_blank).starts_with([
-            '=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
-        ])
+        line.trim_start_matches(is_blank)
+            .starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
     };
     let starts_badly = text.starts_with(['\t', '\r', '\n']);
     if !starts_badly && !text.split(['\r', '\n']).any(begins_formula) {
@@ -100,13 +99,12 @@ mod tests {
     use super::*;
 
     fn row(cells: &[&str]) -> String {
-        let mut out = Vec::new();
-        let mut row = Row::new(&mut out);
+        let mut rows = Rows::with_capacity(0);
         for cell in cells {
-            row.text(cell);
+            rows.text(cell);
         }
-        row.end();
-        String::from_utf8(out).unwrap()
+        rows.end();
+        String::from_utf8(rows.into_bytes()).unwrap()
     }
 
     #[test]
@@ -128,7 +126,7 @@ mod tests {
             ("\n=1", "\"'\n'=1\"\r\n"),
             ("{\"a\":\"=1\"}", "\"{\"\"a\"\":\"\"=1\"\"}\"\r\n"),
             ("a=1", "a=1\r\n"),
-            ("", "\r\n"),
+            ("", "\"\"\r\n"),
         ];
         for (cell, written) in table {
             assert_eq!(row(&[cell]), written, "{cell:?}");

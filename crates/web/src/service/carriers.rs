@@ -24,10 +24,7 @@ pub async fn list(app: &App, who: &Who) -> Result<Vec<Carrier>> {
 /// One.
 pub async fn get(app: &App, who: &Who, id: CarrierId) -> Result<Carrier> {
     let carriers = list(app, who).await?;
-    carriers
-        .into_iter()
-        .find(|carrier| carrier.id == id)
-        .ok_or(ServiceError::NotFound("carrier"))
+    carriers.into_iter().find(|carrier| carrier.id == id).ok_or(ServiceError::NotFound("carrier"))
 }
 
 /// A new, enabled carrier.
@@ -82,13 +79,25 @@ fn check(settings: &CarrierSettings) -> Result<()> {
     }
     if let Some(auth) = &settings.auth {
         if auth.username.is_empty() || !is_plain(&auth.username) {
-            fault("/auth/username", "invalid", "use 1 to 256 characters without control characters");
+            fault(
+                "/auth/username",
+                "invalid",
+                "use 1 to 256 characters without control characters",
+            );
         }
         if !is_plain(&auth.password) {
-            fault("/auth/password", "invalid", "use at most 256 characters without control characters");
+            fault(
+                "/auth/password",
+                "invalid",
+                "use at most 256 characters without control characters",
+            );
         }
         if auth.realm.as_deref().is_some_and(|realm| realm.is_empty() || !is_plain(realm)) {
-            fault("/auth/realm", "invalid", "use 1 to 256 characters, or leave it out for any realm");
+            fault(
+                "/auth/realm",
+                "invalid",
+                "use 1 to 256 characters, or leave it out for any realm",
+            );
         }
     }
     if !(settings.cps > 0.0 && settings.cps <= 10_000.0) {
@@ -151,9 +160,8 @@ fn is_host(text: &str) -> bool {
 }
 
 fn is_host_and_port(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| {
-        is_host(host) && port.parse::<u16>().is_ok_and(|port| port > 0)
-    })
+    text.rsplit_once(':')
+        .is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
 #[cfg(test)]
@@ -165,7 +173,8 @@ mod tests {
         for host in ["sip.example.com", "10.0.0.1", "localhost", "::1", "[2001:db8::1]", "a_b.c"] {
             assert!(is_host(host), "{host}");
         }
-        for host in ["", "a b", "a\r\nVia: x", "sip:x@y", "a;transport=tcp", "-a", "a..b", "a:5060"] {
+        for host in ["", "a b", "a\r\nVia: x", "sip:x@y", "a;transport=tcp", "-a", "a..b", "a:5060"]
+        {
             assert!(!is_host(host), "{host}");
         }
         assert!(is_host_and_port("proxy.example.com:5060") && is_host_and_port("[::1]:5060"));

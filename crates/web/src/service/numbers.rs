@@ -45,7 +45,11 @@ pub async fn create(app: &App, who: &Who, new: NewNumber) -> Result<Number> {
     let digits: String = new.e164.chars().filter(|char| !char.is_whitespace()).collect();
     // Not by the rules of its country: a private exchange may show what it likes.
     let e164: PhoneNumber = digits.parse().map_err(|_| {
-        ServiceError::field("/e164", "invalid_number", "use the international form, such as +911140001234")
+        ServiceError::field(
+            "/e164",
+            "invalid_number",
+            "use the international form, such as +911140001234",
+        )
     })?;
     let label = new.label.map(|label| label.trim().to_owned()).filter(|label| !label.is_empty());
     if label.as_deref().is_some_and(|label| label.chars().count() > 200) {

@@ -32,8 +32,9 @@ pub async fn create_first_admin(
 ) -> Result<User> {
     let wrong_token = || ServiceError::Conflict {
         code: "setup_done",
-        message: "this setup link is not valid any more; sign in, or restart the server for a new one"
-            .into(),
+        message:
+            "this setup link is not valid any more; sign in, or restart the server for a new one"
+                .into(),
     };
     if !app.first_run.is(token) {
         return Err(wrong_token());

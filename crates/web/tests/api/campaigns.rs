@@ -1,0 +1,171 @@
+//! Campaigns: made, patched, started, paused, resumed, stopped, deleted.
+
+use serde_json::json;
+
+use crate::harness::{PHONE, Server};
+
+#[tokio::test]
+async fn a_campaign_is_made_with_the_promised_defaults() {
+    let server = Server::start().await;
+    let made = server.post("/api/v1/campaigns", json!({"name": "Diwali offer"})).await;
+    insta::assert_snapshot!("campaign_made", server.show(&made));
+    let path = format!("/api/v1/campaigns/{}", made.id());
+    assert_eq!(server.get(&path).await.json(), made.json());
+}
+
+#[tokio::test]
+async fn a_patch_changes_only_the_fields_it_names() {
+    let server = Server::start().await;
+    let path = server.draft().await;
+    let before = server.get(&path).await.json();
+    let patch = json!({"max_attempts": 5, "retry_delay_minutes": 0.5});
+    let after = server.patch(&path, patch.clone()).await;
+    assert_eq!(after.status, 200, "{}", after.text());
+    let mut expected = before;
+    expected.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+    let mut after = after.json();
+    // An edit counts as a revision or not: that is the store's to say.
+    expected["revision"] = after["revision"].take();
+    after["revision"] = expected["revision"].clone();
+    assert_eq!(after, expected);
+}
+
+#[tokio::test]
+async fn faulty_settings_name_every_field_at_fault() {
+    let server = Server::start().await;
+    let faulty = json!({
+        "name": "x", "concurency": 5, "max_attempts": "three", "mode": "weekly",
+        "window": {"start": "21:00", "end": "09:00"},
+    });
+    let answer = server.post("/api/v1/campaigns", faulty).await;
+    insta::assert_snapshot!("campaign_of_wrong_types", server.show(&answer));
+    let values = json!({"name": "", "concurrency": 0, "ring_timeout_seconds": 5});
+    let answer = server.post("/api/v1/campaigns", values).await;
+    insta::assert_snapshot!("campaign_of_wrong_values", server.show(&answer));
+    let always_on = json!({"name": "x", "always_on": true, "mode": "single_day"});
+    let answer = server.post("/api/v1/campaigns", always_on).await;
+    assert_eq!(answer.json()["errors"][0]["code"], "needs_continuous");
+    let stranger = json!({"name": "x", "bot_id": "bot_0000000000001"});
+    let answer = server.post("/api/v1/campaigns", stranger).await;
+    assert_eq!(answer.status, 422, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_campaign_lives_from_draft_to_completed() {
+    let server = Server::start().await;
+    let path = server.draft().await;
+    let file = format!("phone_number,name\n+{PHONE},Asha\n+{},Ravi\n", PHONE + 1);
+    let added = server.csv(&format!("{path}/contacts"), file).await;
+    assert_eq!(added.status, 200, "{}", added.text());
+
+    let act = async |action: &str| server.post(&format!("{path}/{action}"), json!({})).await;
+    for wrong in ["pause", "resume", "stop"] {
+        let answer = act(wrong).await;
+        assert_eq!((answer.status.as_u16(), &answer.json()["code"]), (409, &json!("wrong_state")));
+    }
+    let started = act("start").await;
+    insta::assert_snapshot!("campaign_started", server.show(&started));
+    insta::assert_snapshot!("campaign_started_twice", server.show(&act("start").await));
+    let edit = server.patch(&path, json!({"max_attempts": 2})).await;
+    assert_eq!(edit.json()["code"], "wrong_state");
+    server.pass(60);
+    assert_eq!(act("pause").await.json()["status"], "paused");
+    let locked = server.patch(&path, json!({"name": "Other"})).await;
+    assert!(matches!(locked.status.as_u16(), 409 | 422), "{}", locked.text());
+    server.pass(60);
+    assert_eq!(act("resume").await.json()["status"], "running");
+    server.pass(60);
+    let stopped = act("stop").await.json();
+    assert_eq!(stopped["status"], "completed");
+    let over = server.get(&path).await;
+    insta::assert_snapshot!("campaign_stopped", server.show(&over));
+    assert_eq!(server.delete(&path).await.status, 409);
+
+    let log = server.get(&format!("{path}/activity")).await.json();
+    let actions: Vec<_> =
+        log["data"].as_array().unwrap().iter().map(|entry| entry["action"].clone()).collect();
+    for action in ["start", "pause", "resume", "stop"] {
+        assert!(actions.contains(&json!(action)), "{action} in {actions:?}");
+    }
+    let setup = server.get(&format!("{path}/setup")).await.json();
+    assert_eq!(setup["data"][0]["run"], 1, "{setup}");
+}
+
+#[tokio::test]
+async fn start_lists_what_is_missing_by_field() {
+    let server = Server::start().await;
+    let made = server.post("/api/v1/campaigns", json!({"name": "Bare"})).await;
+    let answer = server.post(&format!("/api/v1/campaigns/{}/start", made.id()), json!({})).await;
+    assert_eq!(answer.status, 422);
+    let pointers: Vec<_> = answer.json()["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["pointer"].as_str().unwrap().to_owned())
+        .collect();
+    for pointer in ["/bot_id", "/number_ids"] {
+        assert!(pointers.contains(&pointer.to_owned()), "{pointer} in {pointers:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_bot_that_this_build_cannot_speak_through_is_refused_at_start() {
+    let server = Server::start().await;
+    let path = server.draft().await;
+    let bot = server.post("/api/v1/bots", json!({"name": "Model", "kind": "sip", "settings": {}}));
+    let bot = bot.await.id();
+    server.patch(&path, json!({"bot_id": bot})).await;
+    server.csv(&format!("{path}/contacts"), format!("phone_number\n+{PHONE}\n")).await;
+    let answer = server.post(&format!("{path}/start"), json!({})).await;
+    insta::assert_snapshot!("start_with_silent_bot", server.show(&answer));
+}
+
+#[tokio::test]
+async fn a_draft_that_never_ran_is_deleted() {
+    let server = Server::start().await;
+    let path = server.draft().await;
+    assert_eq!(server.delete(&path).await.status, 204);
+    insta::assert_snapshot!("campaign_gone", server.show(&server.get(&path).await));
+}
+
+#[tokio::test]
+async fn campaigns_are_listed_newest_first_by_status_and_name() {
+    let server = Server::start().await;
+    for name in ["Alpha", "beta", "Alphabet"] {
+        server.post("/api/v1/campaigns", json!({"name": name})).await;
+        server.pass(1);
+    }
+    let names = async |query: &str| -> Vec<String> {
+        let page = server.get(&format!("/api/v1/campaigns{query}")).await.json();
+        let data = page["data"].as_array().unwrap_or_else(|| panic!("{page}"));
+        data.iter().map(|campaign| campaign["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("").await, ["Alphabet", "beta", "Alpha"]);
+    assert_eq!(names("?search=ALPHA").await, ["Alphabet", "Alpha"]);
+    assert_eq!(names("?status=running").await, [""; 0]);
+    assert_eq!(names("?status=draft&search=bet&limit=1").await, ["Alphabet"]);
+    let first = server.get("/api/v1/campaigns?limit=2").await.json();
+    let cursor = first["next_cursor"].as_str().unwrap();
+    assert_eq!(names(&format!("?limit=2&cursor={cursor}")).await, ["Alpha"]);
+}
+
+#[tokio::test]
+async fn live_says_why_nothing_is_dialled() {
+    let server = Server::start().await;
+    let path = server.draft().await;
+    let draft = server.get(&format!("{path}/live")).await;
+    insta::assert_snapshot!("live_of_a_draft", server.show(&draft));
+    server.csv(&format!("{path}/contacts"), format!("phone_number\n+{PHONE}\n")).await;
+    server.post(&format!("{path}/start"), json!({})).await;
+    let unreported = server.get(&format!("{path}/live")).await.json();
+    assert_eq!(
+        (&unreported["state"], &unreported["reason_code"]),
+        (&json!("idle"), &json!("dialler_down"))
+    );
+    server.app.live.publish(crate::streams::view(&path, 1));
+    let live = server.get(&format!("{path}/live")).await;
+    insta::assert_snapshot!("live_of_a_running_campaign", server.show(&live));
+    let stats = server.get(&format!("{path}/stats")).await;
+    insta::assert_snapshot!("stats", server.show(&stats));
+    assert_eq!(server.get(&format!("{path}/stats?run=2")).await.status, 404);
+}
