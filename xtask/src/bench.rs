@@ -5,11 +5,11 @@ mod http;
 mod process;
 mod sipp;
 
-use std::{fs, thread};
+use std::{fs, path::PathBuf, thread};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use crate::{install, tree};
+use crate::install;
 
 /// What to measure.
 #[derive(Debug, clap::Args)]
@@ -44,6 +44,9 @@ pub(crate) struct Calls {
     /// Rounds. The figures are medians.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
+    /// Measure this program instead of building one, to compare two versions.
+    #[arg(long)]
+    binary: Option<PathBuf>,
     /// One JSON object a round and a last one with the medians, instead of text.
     #[arg(long)]
     json: bool,
@@ -81,8 +84,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 fn calls(options: &Calls) -> Result<()> {
     install::missing_tools()?;
-    let built = tree::cargo().args(["build", "--release", "--package", "campanile"]).status()?;
-    ensure!(built.success(), "the release binary does not build");
+    let binary = match &options.binary {
+        Some(binary) => binary.clone(),
+        None => dialler::build()?,
+    };
     let cores = thread::available_parallelism()?;
     if !options.json {
         println!(
@@ -92,7 +97,7 @@ fn calls(options: &Calls) -> Result<()> {
         );
     }
     let answering = sipp::Answering::start()?;
-    let dialler = dialler::Dialler::start(&answering, options)?;
+    let dialler = dialler::Dialler::start(&binary, &answering, options)?;
     let (mut peer, mut ours) = (Vec::new(), Vec::new());
     for number in 1..=options.rounds {
         let load = load_average()?;
@@ -102,9 +107,8 @@ fn calls(options: &Calls) -> Result<()> {
         peer.push(theirs);
         ours.push(own);
     }
-    dialler.stop()?;
     print_medians(options, &peer, &ours);
-    Ok(())
+    dialler.stop()
 }
 
 fn print_round(options: &Calls, number: u32, load: f64, peer: &Round, ours: &Round) {

@@ -32,10 +32,13 @@ pub(super) struct Dialler {
 
 impl Dialler {
     /// Starts the server and enters carrier, number and bot.
-    pub(super) fn start(answering: &sipp::Answering, options: &Calls) -> Result<Self> {
+    pub(super) fn start(
+        binary: &Path,
+        answering: &sipp::Answering,
+        options: &Calls,
+    ) -> Result<Self> {
         let data = tempfile::tempdir()?;
-        let binary = binary();
-        let mut command = Command::new(&binary);
+        let mut command = Command::new(binary);
         command
             .arg("serve")
             .arg("--data")
@@ -47,7 +50,7 @@ impl Dialler {
             .stdout(Stdio::piped());
         let mut process = Running::start("campanile serve", &mut command)?;
         let address = listening(&mut process)?;
-        let key = key(&binary, data.path())?;
+        let key = key(binary, data.path())?;
         let api = Api { address, key };
         let target = answering.address();
         let carrier = api.post(
@@ -115,16 +118,18 @@ impl Dialler {
                 let live = self.api.get(&format!("/campaigns/{campaign}/live"))?;
                 bail!("the campaign is stuck: {now:#}\n{live:#}");
             }
-            thread::sleep(Duration::from_millis(50));
+            thread::sleep(Duration::from_millis(200));
         }
     }
 }
 
-/// The release binary that cargo just built.
-fn binary() -> PathBuf {
+/// Builds the release binary and says where it is.
+pub(super) fn build() -> Result<PathBuf> {
+    let built = tree::cargo().args(["build", "--release", "--package", "campanile"]).status()?;
+    ensure!(built.success(), "the release binary does not build");
     let target = env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| tree::root().join("target"), |target| tree::root().join(target));
-    target.join("release/campanile")
+    Ok(target.join("release/campanile"))
 }
 
 /// The address of the console, which `serve` prints once it listens.
@@ -198,7 +203,7 @@ mod tests {
 
     #[test]
     fn rounds_do_not_share_numbers() {
-        let options = Calls { calls: 90_000, rate: 1, rounds: 2, json: false };
+        let options = Calls { calls: 90_000, rate: 1, rounds: 2, binary: None, json: false };
         let (first, second) = (csv(1, &options), csv(2, &options));
         let last = first.lines().last().unwrap().split(',').next().unwrap();
         let next = second.lines().nth(1).unwrap().split(',').next().unwrap();
