@@ -327,7 +327,7 @@ fn start_media(
 ) -> std::io::Result<(Media, JoinHandle<()>)> {
     let (poll, waker) = MediaThread::poll()?;
     let (commands, commands_out) = sync_channel(room);
-    let thread = MediaThread::new(clock, poll, commands_out, events, owner);
+    let thread = MediaThread::new(clock, poll, commands_out, events, owner, waker.clone());
     let joined = watch_over.thread("media thread", "media", move || thread.run())?;
     Ok((Media { commands, waker }, joined))
 }

@@ -95,6 +95,9 @@ pub(crate) struct MediaThread {
     events: SyncSender<Event>,
     /// Of the thread that reads `events`.
     owner: Arc<Waker>,
+    /// Of this thread. Held here because a wake-up is lost when the last handle of its
+    /// waker is closed before the poll returns, as when the owner says `Stop` and goes.
+    _own: Arc<Waker>,
     legs: HashMap<Place, Leg>,
     wheel: Wheel,
     /// Sockets that had more to read than one batch.
@@ -128,6 +131,7 @@ impl MediaThread {
         commands: Receiver<Command>,
         events: SyncSender<Event>,
         owner: Arc<Waker>,
+        own: Arc<Waker>,
     ) -> Self {
         Self {
             clock,
@@ -135,6 +139,7 @@ impl MediaThread {
             commands,
             events,
             owner,
+            _own: own,
             legs: HashMap::new(),
             wheel: Wheel::default(),
             unfinished: Vec::new(),
