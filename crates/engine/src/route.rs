@@ -141,8 +141,8 @@ impl Router {
             tokio::select! {
                 command = self.queue.recv() => match command {
                     Some(Command::Place(placement)) => self.place(placement).await,
+                    Some(Command::Shard(sip::Command::Stop)) | None => return self.stop().await,
                     Some(Command::Shard(command)) => self.forward(command).await,
-                    None => return,
                 },
                 Some(found) = self.lookups.join_next_with_id() => self.found(found).await,
             }
@@ -190,21 +190,22 @@ impl Router {
     }
 
     async fn forward(&mut self, command: sip::Command) {
-        match &command {
-            sip::Command::HangUp(attempt) => {
-                if let Some(placement) = self.take_waiting(*attempt) {
-                    return self.fail(&placement, Ending::NotSent, "").await;
-                }
-            }
-            sip::Command::Stop => {
-                let waiting: Vec<_> = self.waiting.drain().flat_map(|(_, calls)| calls).collect();
-                for placement in waiting {
-                    self.fail(&placement, Ending::NotSent, "").await;
-                }
-            }
-            _ => {}
+        if let sip::Command::HangUp(attempt) = &command
+            && let Some(placement) = self.take_waiting(*attempt)
+        {
+            return self.fail(&placement, Ending::NotSent, "").await;
         }
         self.parts.shard.send(command).await;
+    }
+
+    /// Reports what never reached the shard and stops that. The events end when both
+    /// are gone.
+    async fn stop(mut self) {
+        let waiting: Vec<_> = self.waiting.drain().flat_map(|(_, calls)| calls).collect();
+        for placement in waiting {
+            self.fail(&placement, Ending::NotSent, "").await;
+        }
+        self.parts.shard.send(sip::Command::Stop).await;
     }
 
     fn take_waiting(&mut self, attempt: AttemptId) -> Option<Placement> {
