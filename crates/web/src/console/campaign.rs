@@ -178,6 +178,7 @@ impl View {
             (calls::card(self))
             (config::panel(self))
             div id="c-dialogs" { (actions::dialogs(self)) }
+            (actions::log_dialog(self))
         }
     }
 
@@ -189,7 +190,6 @@ impl View {
             @if matches!(self.campaign.status, Status::Running | Status::Paused) {
                 div id="stop-cost" data-part="" { (actions::stop_cost(self)) }
             }
-            ol id="log-lines" data-part="" { (actions::log(self)) }
             div id="c-dialogs" data-part="" data-quiet="" { (actions::dialogs(self)) }
         }
     }

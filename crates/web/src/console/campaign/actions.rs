@@ -82,9 +82,10 @@ pub(super) fn bar(view: &View) -> Markup {
     html! {
         @for button in Button::offered(campaign).into_iter().filter(allowed) {
             @match button {
-                    Button::Activity => (opens("log", "quiet", Icon::History, html! {
-                        "Activity " span.n { (count(campaign.activity_count)) }
-                    })),
+                    Button::Activity => button.btn.quiet type="button" command="show-modal" commandfor="log"
+                        data-hx-get=(at("log")) data-hx-target="#log-lines" {
+                        (Icon::History.draw()) "Activity " span.n { (count(campaign.activity_count)) }
+                    },
                     Button::Report => a.btn.quiet href={ "/api/v1/campaigns/" (campaign.id) "/attempts.csv" } download data-report="" {
                         (Icon::Download.draw()) span { "Attempt Report" }
                     },
@@ -105,7 +106,7 @@ pub(super) fn bar(view: &View) -> Markup {
     }
 }
 
-/// The questions and the log. Outside the live parts, so that a frame never closes
+/// The questions. Outside the live parts, so that a frame never closes
 /// an open dialog; what Stop costs is a live part of its own.
 pub(super) fn dialogs(view: &View) -> Markup {
     let campaign = &view.campaign;
@@ -146,12 +147,13 @@ pub(super) fn dialogs(view: &View) -> Markup {
         @if view.powers.run && Button::offered(campaign).iter().any(|b| matches!(b, Button::Upload | Button::Add)) {
             (super::upload::dialog(view))
         }
-        @if campaign.activity_count > 0 {
-            (dialog("log", "Activity Log", html! {
-                div.in { ol.log id="log-lines" { (log(view)) } }
-            }))
-        }
     }
+}
+
+/// The activity log. Its button asks for the lines anew, because no frame carries
+/// them.
+pub(super) fn log_dialog(view: &View) -> Markup {
+    dialog("log", "Activity Log", html! { div.in { ol.log id="log-lines" { (log(view)) } } })
 }
 
 /// What Stop does, in numbers.

@@ -1,7 +1,7 @@
 //! The call list: every contact, how its calls went, 50 a page (MO-9).
 
 use campanile_domain::{
-    contact::ContactState,
+    contact::{ContactClass, ContactState},
     ids::{CampaignId, ContactId},
     outcome::{INSTANT_FAILURE_MS, Outcome, label_of_code},
 };
@@ -240,8 +240,7 @@ impl<'a> Look<'a> {
 
 /// One contact. The browser asks again for the rows that may still change.
 pub(crate) fn row(campaign: CampaignId, look: &Look<'_>, contact: &Contact) -> Markup {
-    use campanile_domain::contact::ContactClass;
-    let settled = matches!(contact.state.class(), ContactClass::Final | ContactClass::Excluded);
+    let settled = is_settled(contact.state);
     html! {
         tr id=(contact.id) data-settled=[settled.then_some("")] {
             td.phone { (phone(contact.phone)) }
@@ -261,9 +260,14 @@ pub(crate) fn row(campaign: CampaignId, look: &Look<'_>, contact: &Contact) -> M
     }
 }
 
+/// Nothing more is planned for it.
+fn is_settled(state: ContactState) -> bool {
+    matches!(state.class(), ContactClass::Final | ContactClass::Excluded)
+}
+
 fn trail(campaign: CampaignId, look: &Look<'_>, contact: &Contact) -> Markup {
     let made = u32::try_from(contact.trail.len()).unwrap_or(u32::MAX);
-    let settled = contact.state.class() == campanile_domain::contact::ContactClass::Final;
+    let settled = is_settled(contact.state);
     let slots = if settled { 0 } else { look.max_attempts.min(SLOTS).saturating_sub(made) };
     html! {
         @for attempt in &contact.trail { (chip(campaign, look.clock, attempt)) }

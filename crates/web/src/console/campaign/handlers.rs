@@ -9,15 +9,18 @@ use axum::{
     routing::{get, post},
 };
 use bytes::Bytes;
-use campanile_domain::ids::{AttemptId, CampaignId, ContactId, ImportId};
+use campanile_domain::{
+    campaign::Status,
+    ids::{AttemptId, CampaignId, ContactId, ImportId},
+};
 use campanile_store::rows::{Campaign, ContactFilter, Role};
 use futures_util::stream;
-use maud::html;
+use maud::{Markup, html};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
-    BotLine, PoolNumber, Powers, View, attempt,
+    BotLine, PoolNumber, Powers, View, actions, attempt,
     attempt::AttemptView,
     calls,
     calls::{Calls, Look, PAGE},
@@ -56,6 +59,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/dashboard/campaigns/{id}/delete", post(delete))
         .route("/dashboard/campaigns/{id}/contacts", contacts)
         .route("/dashboard/campaigns/{id}/rows", get(rows))
+        .route("/dashboard/campaigns/{id}/log", get(log))
         .route("/dashboard/campaigns/{id}/attempts/{attempt}", get(show_attempt))
 }
 
@@ -67,12 +71,13 @@ impl Powers {
     }
 }
 
-/// Everything but the call list, read from the store.
+/// What a live frame shows, read from the store.
 pub(crate) async fn load(app: &App, role: Role, id: CampaignId) -> service::Result<View> {
     let campaign = app.store.campaign(id).await?;
     let figures = app.store.figures(id, campaign.run).await?;
-    let activity = app.store.activity(id).await?;
-    let snapshots = app.store.setup_snapshots(id).await?;
+    // Only the finished figures need the pauses here; a page reads the whole log.
+    let is_over = matches!(campaign.status, Status::Completed | Status::Failed);
+    let activity = if is_over { app.store.activity(id).await? } else { Vec::new() };
     let (bots, numbers, carriers) =
         (app.store.bots().await?, app.store.numbers().await?, app.store.carriers().await?);
     let settings = &campaign.settings;
@@ -92,19 +97,6 @@ pub(crate) async fn load(app: &App, role: Role, id: CampaignId) -> service::Resu
                     .any(|carrier| carrier.enabled && carrier.id == number.carrier_id),
         })
         .collect();
-    // A draft has no snapshot yet; what Start would write is what stands.
-    let setup = snapshots.into_iter().next().map_or_else(
-        || {
-            json!({
-                "run": campaign.run,
-                "settings": *campaign.settings,
-                "created_by": campaign.created.by.name,
-                "created_at": campaign.created.at,
-                "started_at": null,
-            })
-        },
-        |snapshot| snapshot.setup,
-    );
     let now = app.now();
     Ok(View {
         dialling_seconds: dialling_seconds(&campaign, &activity, now),
@@ -118,8 +110,50 @@ pub(crate) async fn load(app: &App, role: Role, id: CampaignId) -> service::Resu
         bot,
         pool,
         activity,
-        setup,
+        setup: Value::Null,
     })
+}
+
+/// What a page shows besides.
+async fn complete(app: &App, view: &mut View, asked: Asked) -> service::Result<()> {
+    let id = view.campaign.id;
+    view.activity = app.store.activity(id).await?;
+    view.setup = setup_of(app, &view.campaign).await?;
+    view.calls = calls_of(app, id, asked.calls).await?;
+    if let Ok(import) = asked.import.parse::<ImportId>() {
+        let import = app.store.import(import).await?;
+        view.import = Some(import).filter(|import| import.campaign == id);
+    }
+    Ok(())
+}
+
+async fn setup_of(app: &App, campaign: &Campaign) -> service::Result<Value> {
+    let newest = app.store.setup_snapshots(campaign.id).await?.into_iter().next();
+    // A draft has no snapshot yet; what Start would write is what stands.
+    Ok(newest.map_or_else(
+        || {
+            json!({
+                "run": campaign.run,
+                "settings": *campaign.settings,
+                "created_by": campaign.created.by.name,
+                "created_at": campaign.created.at,
+                "started_at": null,
+            })
+        },
+        |snapshot| snapshot.setup,
+    ))
+}
+
+/// The lines of the activity log, for the dialog that was just opened.
+async fn log(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<String>,
+) -> Result<Markup, ServiceError> {
+    visit.who().require(Act::Look)?;
+    let mut view = load(&app, visit.role(), campaign_id(&id)?).await?;
+    view.activity = app.store.activity(view.campaign.id).await?;
+    Ok(actions::log(&view))
 }
 
 async fn calls_of(app: &App, id: CampaignId, query: calls::Query) -> service::Result<Calls> {
@@ -164,11 +198,7 @@ async fn page(
     let read = async {
         let id = campaign_id(id)?;
         let mut view = load(app, visit.role(), id).await?;
-        view.calls = calls_of(app, id, asked.calls).await?;
-        if let Ok(import) = asked.import.parse::<ImportId>() {
-            let import = app.store.import(import).await?;
-            view.import = Some(import).filter(|import| import.campaign == id);
-        }
+        complete(app, &mut view, asked).await?;
         Ok::<_, ServiceError>(view)
     };
     let view = read.await.map_err(|error| visit.fault(error))?;

@@ -253,6 +253,15 @@ fn headline(view: &View) -> Option<Headline> {
         }),
         Status::Paused => Some(paused(view, ending)),
         Status::Running => Some(match fresh(view) {
+            // Resumed a moment ago; the dialler has not looked yet.
+            Some(live) if live.state == LiveState::Paused => Headline {
+                tone: Tone::Green,
+                shape: Shape::Dot,
+                label: "Live Activity".into(),
+                sentence: "Resumed; the dialler takes it up now".into(),
+                until: None,
+                advice: String::new(),
+            },
             Some(live) => running(live),
             None => Headline {
                 tone: Tone::Amber,
