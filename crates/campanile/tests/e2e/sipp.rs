@@ -217,17 +217,30 @@ async fn no_answer_is_cancelled_at_the_ring_timeout() {
 
 #[tokio::test]
 async fn a_407_is_answered_with_credentials() {
+    challenged("uas_407_auth").await;
+}
+
+#[tokio::test]
+async fn a_401_is_answered_with_a_digest_that_sipp_verifies() {
+    challenged("uas_401_auth").await;
+}
+
+async fn challenged(scenario: &'static str) {
     let auth = json!({ "auth": { "username": "dialler", "password": "s3cret" } });
-    let done = dial(Case {
-        scenario: "uas_407_auth",
-        carrier: auth,
-        script: hang_up(),
-        ..Case::default()
-    })
-    .await;
+    let done = dial(Case { scenario, carrier: auth, script: hang_up(), ..Case::default() }).await;
     assert_eq!(done.rows.len(), 4);
     done.all("outcome", "completed");
     assert_eq!((done.successful, done.failed), (4, 0));
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_rejected_and_explained() {
+    let auth = json!({ "auth": { "username": "dialler", "password": "wrong" } });
+    let done =
+        dial(Case { scenario: "uas_401_auth", carrier: auth, contacts: 1, ..Case::default() })
+            .await;
+    done.all("outcome", "rejected");
+    done.all("sip_code", "403");
 }
 
 #[tokio::test]
