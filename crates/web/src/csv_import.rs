@@ -2,7 +2,7 @@
 //! (CT-1 to CT-6).
 //!
 //! Three stages run at once, joined by short queues: the body is read, a thread of
-//! its own decodes, splits and checks ([`parser`]), and the store stages. Memory does
+//! its own decodes, splits and checks (`parser`), and the store stages. Memory does
 //! not grow with the file.
 
 mod decode;

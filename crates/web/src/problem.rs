@@ -1,6 +1,6 @@
 //! Errors on the wire: problem documents (RFC 9457).
 //!
-//! A handler answers with a [`Problem`]; the [`finish`] layer writes it, because
+//! A handler answers with a [`Problem`]; the `finish` layer writes it, because
 //! only there the id of the request is known. It also gives a document to the
 //! answers of the framework (unknown path, wrong method, too large a body) under
 //! `/api`, so that no error leaves in another shape.
@@ -114,7 +114,7 @@ impl From<StoreError> for Problem {
     }
 }
 
-/// The problem travels as an extension until [`finish`] writes it.
+/// The problem travels as an extension until `finish` writes it.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();

@@ -15,7 +15,9 @@ use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::CompressionLayer,
     request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
+    trace::{DefaultOnResponse, TraceLayer},
 };
+use tracing::{Level, Span};
 
 use crate::{
     api,
@@ -47,6 +49,14 @@ pub fn router(app: App) -> Router {
         .layer(from_fn(problem::finish))
         .layer(CompressionLayer::new().compress_when(headers::is_compressible))
         .layer(from_fn(headers::secure))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(span_of)
+                .on_request(())
+                .on_response(DefaultOnResponse::new().level(Level::DEBUG))
+                // The problem document has told the cause.
+                .on_failure(()),
+        )
         .layer(PropagateRequestIdLayer::new(request_id.clone()))
         .layer(SetRequestIdLayer::new(request_id, RandomId))
         // An id from outside would let a caller write into our log.
@@ -108,6 +118,19 @@ pub async fn serve(
             app.close_streams();
         })
         .await
+}
+
+/// Every log line of a request carries its id. The query stays out: it may hold a
+/// phone number or the setup token.
+fn span_of<B>(request: &axum::http::Request<B>) -> Span {
+    let id = request.extensions().get::<RequestId>();
+    let id = id.and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
+    tracing::info_span!(
+        "request",
+        request.id = id,
+        http.method = %request.method(),
+        http.path = request.uri().path(),
+    )
 }
 
 /// 22 letters and digits: 130 bits of chance.

@@ -169,7 +169,6 @@ const PAGES: &[(&str, &str, Act)] = &[
     ("POST", "/dashboard/campaigns/{id}/delete", Act::Edit),
     ("POST", "/dashboard/campaigns/{id}/contacts", Act::Run),
     ("GET", "/dashboard/campaigns/{id}/log", Act::Look),
-    ("GET", "/dashboard/campaigns/{id}/log", Act::Look),
     ("GET", "/dashboard/campaigns/{id}/rows", Act::Look),
     ("GET", "/dashboard/campaigns/{id}/attempts/{attempt}", Act::Look),
     ("GET", "/dashboard/setup", Act::Look),

@@ -129,6 +129,13 @@ async fn a_foreign_page_changes_nothing() {
             .unwrap();
         server.send(request)
     };
+    let disguised = Request::post("/dashboard/setup/bots")
+        .header(header::COOKIE, &session)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header("sec-fetch-site", "cross-site")
+        .header("x-api-key", "cmpk_x")
+        .body(Body::from("name=x&kind=script"));
+    assert_eq!(server.send(disguised.unwrap()).await.status, 403, "a key is no pass to a page");
     let refused = post("cross-site").await;
     assert_eq!((refused.status.as_u16(), &refused.json()["code"]), (403, &"cross_site".into()));
     assert_eq!(post("same-origin").await.status, 201);

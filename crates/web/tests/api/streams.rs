@@ -136,3 +136,21 @@ async fn a_stream_ends_when_its_campaign_is_deleted() {
     assert_eq!(server.delete(&path).await.status, 204);
     while next(&mut stream).await.is_some() {}
 }
+
+#[tokio::test]
+async fn a_stream_ends_soon_after_its_viewer_signed_out() {
+    let server = Server::start().await;
+    server.user("me@example.com", Role::Viewer).await;
+    let form = "email=me%40example.com&password=correct+horse";
+    let session = cookie(&submit(&server, "/signin", "", form).await).unwrap();
+    let request = Request::get("/live?topics=list")
+        .header(header::COOKIE, &session)
+        .body(Body::empty())
+        .unwrap();
+    let mut stream = server.open(request).await;
+    assert_eq!(next(&mut stream).await.unwrap().0, "list");
+    submit(&server, "/signout", &session, "").await;
+    // The check comes with the ping, 15 s on: time passes by itself from here.
+    tokio::time::pause();
+    while next(&mut stream).await.is_some() {}
+}
