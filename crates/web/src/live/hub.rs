@@ -28,6 +28,9 @@ const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 /// Without any change a page is rendered again after this long: a calling window
 /// opens without a commit.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(15);
+/// The list shows what the engine says of every campaign, and wakes only at commits:
+/// a carrier that rests would go unseen for longer.
+const LIST_AT_LEAST_EVERY: Duration = Duration::from_secs(2);
 
 /// A whole server-sent event, or nothing yet.
 pub(crate) type Frame = Option<Bytes>;
@@ -169,7 +172,11 @@ async fn due(
     rendered_at: Instant,
     shown_face: &mut Option<Face>,
 ) {
-    if timeout_at(rendered_at + AT_LEAST_EVERY, news.next()).await.is_err() {
+    let at_least_every = match topic {
+        Topic::Campaign(_) => AT_LEAST_EVERY,
+        Topic::List => LIST_AT_LEAST_EVERY,
+    };
+    if timeout_at(rendered_at + at_least_every, news.next()).await.is_err() {
         return;
     }
     loop {

@@ -316,6 +316,20 @@ fn running(live: &LiveView) -> Headline {
         LiveState::Live if code == ReasonCode::AbandonLimit => {
             (Tone::Amber, Shape::Icon(Icon::TriangleAlert), "Live Activity, eased".to_owned())
         }
+        // Calls are up, but no new one can leave.
+        LiveState::Live
+            if matches!(
+                code,
+                ReasonCode::CarrierResting
+                    | ReasonCode::NoCarrier
+                    | ReasonCode::NoNumber
+                    | ReasonCode::BotMissing
+                    | ReasonCode::StoreDown
+                    | ReasonCode::DiallerDown
+            ) =>
+        {
+            (Tone::Amber, Shape::Icon(Icon::TriangleAlert), "Live Activity, held".into())
+        }
         LiveState::Live if live.ringing > 0 => (Tone::Green, Shape::Beat, "Live Activity".into()),
         LiveState::Live => (Tone::Green, Shape::Dot, "Live Activity".into()),
         LiveState::OutsideWindow => {

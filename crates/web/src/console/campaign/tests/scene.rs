@@ -390,6 +390,15 @@ pub(super) fn states() -> Vec<(&'static str, View)> {
                 Some("2026-11-19T09:18:00Z"),
             )),
         ),
+        (
+            "live-held",
+            running(live(
+                L::Live,
+                R::CarrierResting,
+                "The carrier rests after 503",
+                Some("2026-11-19T09:18:00Z"),
+            )),
+        ),
         ("bot-missing", running(live(L::Idle, R::BotMissing, "The bot is disabled", None))),
         ("no-news", view(campaign(Status::Running), None)),
         (
