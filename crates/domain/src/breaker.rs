@@ -318,3 +318,6 @@ fn cause_of(report: &CallReport) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,6 +53,11 @@ impl TokenBucket {
         if ready <= now_us { Some(now) } else { Timestamp::from_microsecond(ready).ok() }
     }
 
+    /// Whether nothing was taken lately: time alone brings no further token.
+    pub fn is_full(&self, now: Timestamp) -> bool {
+        self.full_at_us <= now.as_microsecond()
+    }
+
     /// Takes a token, if there is one.
     pub fn take(&mut self, now: Timestamp) -> bool {
         let now_us = now.as_microsecond();

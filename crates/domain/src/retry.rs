@@ -277,3 +277,6 @@ fn seconds(seconds: f64) -> SignedDuration {
 fn later(now: Timestamp, by: SignedDuration) -> Timestamp {
     now.checked_add(by).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests;

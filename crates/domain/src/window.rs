@@ -153,10 +153,14 @@ fn instants(zone: &TimeZone, day: Date, minute: i16) -> Option<Vec<Timestamp>> {
 
 fn minutes(text: &str) -> Option<i16> {
     let (hours, minutes) = text.split_once(':')?;
-    if hours.len() != 2 || minutes.len() != 2 {
+    let is_number = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(hours) || !is_number(minutes) {
         return None;
     }
     let (hours, minutes): (i16, i16) = (hours.parse().ok()?, minutes.parse().ok()?);
     let total = hours * 60 + minutes;
     ((0..60).contains(&minutes) && (0..=1440).contains(&total)).then_some(total)
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,10 @@ const LOOK_BACK: usize = 200;
 /// For this long nothing may be dialled for no reason.
 const SILENCE_MAX: SignedDuration = SignedDuration::from_secs(10);
 
+/// For this long nobody may be dialled who could be: the longest rest of a carrier,
+/// and a probe.
+const STANDSTILL_MAX: SignedDuration = SignedDuration::from_secs(330);
+
 /// A check that failed, in words.
 pub(crate) type Check = Result<(), String>;
 
@@ -38,6 +42,8 @@ pub(crate) struct Judge {
     last_invite: BTreeMap<CampaignId, Timestamp>,
     /// Since when a campaign has been saying that it dials.
     says_it_dials: BTreeMap<CampaignId, Timestamp>,
+    /// Since when a campaign could have dialled all the time.
+    could_dial: BTreeMap<CampaignId, Timestamp>,
     pub(crate) dials: u64,
     pub(crate) connected: u64,
 }
@@ -226,6 +232,22 @@ impl Judge {
                 "{:?} says that it dials, and does not: {}",
                 view.campaign, reason.sentence
             ));
+        }
+        Ok(())
+    }
+
+    /// Whether a campaign could dial, looked at every few seconds. While it could, somebody
+    /// must be dialled; a longest rest may have begun just before.
+    pub(crate) fn look(&mut self, campaign: CampaignId, could: bool, now: Timestamp) -> Check {
+        if !could {
+            self.could_dial.remove(&campaign);
+            return Ok(());
+        }
+        let since = *self.could_dial.entry(campaign).or_insert(now);
+        // Any campaign: one of a higher priority may take all that a carrier has.
+        let last = self.last_invite.values().max().copied().unwrap_or(since);
+        if now.duration_since(since.max(last)) > STANDSTILL_MAX {
+            return Err(format!("{campaign:?} stands still, though it could dial, at {now}"));
         }
         Ok(())
     }

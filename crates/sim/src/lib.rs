@@ -117,11 +117,11 @@ mod tests {
 
     #[test]
     fn a_call_without_an_end_is_found_out() {
-        is_found_out(Fault::LosesReports, "not over after");
+        is_found_out(Fault::LosesReports, "stands still, though it could dial");
     }
 
     #[test]
     fn a_dialler_that_is_not_told_of_changes_is_found_out() {
-        is_found_out(Fault::HidesChanges, "not over after");
+        is_found_out(Fault::HidesChanges, "stands still, though it could dial");
     }
 }

@@ -9,6 +9,7 @@ use campanile_domain::{
     outcome::Ending,
     phone::PhoneNumber,
     scheduler::{CallEvent, Command, Input, Placement, Scheduler},
+    settings::Mode,
     setup::DiallerSetup,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -44,8 +45,12 @@ pub enum Fault {
 
 /// After this long every campaign must have ended.
 const END: SignedDuration = SignedDuration::from_hours(24 * 21);
+/// How often it is looked whether somebody could be dialled.
+const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(10);
+/// How often a page looks at the live views.
+const VIEW_EVERY: SignedDuration = SignedDuration::from_millis(500);
 /// So many steps are a busy loop.
-const STEPS_MAX: u64 = 2_000_000;
+const STEPS_MAX: u64 = 300_000;
 /// So many steps without a thing done and within a millisecond each are one, too.
 const SPINS_MAX: u32 = 200;
 
@@ -74,6 +79,10 @@ pub(crate) struct World {
     weather: Vec<Weather>,
     calls: HashMap<AttemptId, LineCall>,
     judge: Judge,
+    /// When it was last looked whether somebody could be dialled.
+    looked_at: Timestamp,
+    /// When the live views were last looked at.
+    viewed_at: Timestamp,
     report: Report,
     phones: u64,
 }
@@ -118,6 +127,8 @@ impl World {
             weather: vec![Weather::Fair; scene.carriers.len()],
             calls: HashMap::new(),
             judge: Judge::default(),
+            looked_at: now,
+            viewed_at: now,
             report: Report { seed, ..Report::default() },
             phones: 0,
             scene,
@@ -270,10 +281,49 @@ impl World {
             self.carry_out(command)?;
         }
         let Some(scheduler) = &self.scheduler else { return Ok(acted) };
-        for view in scheduler.live(wall) {
-            self.judge.view(&view, self.now)?;
+        if self.now.duration_since(self.viewed_at) >= VIEW_EVERY {
+            self.viewed_at = self.now;
+            for view in scheduler.live(wall) {
+                self.judge.view(&view, self.now)?;
+            }
+        }
+        if self.now.duration_since(self.looked_at) >= LOOK_EVERY {
+            self.looked_at = self.now;
+            for index in 0..self.store.campaigns.len() {
+                let could = self.could_dial(index);
+                self.judge.look(self.store.campaigns[index].id, could, self.now)?;
+            }
         }
         Ok(acted)
+    }
+
+    /// Whether nothing at all keeps a campaign from dialling, as the world knows it and
+    /// the dialler need not: somebody is due, and there is a seat, a channel and a
+    /// healthy carrier.
+    fn could_dial(&self, index: usize) -> bool {
+        let wall = self.wall();
+        let campaign = &self.store.campaigns[index];
+        let settings = &campaign.settings;
+        let queue = campaign.queue();
+        let calls = self.calls.values().filter(|call| call.campaign == campaign.id).count();
+        let carrier_free = campaign.numbers.iter().any(|number| {
+            let carrier = &self.store.carriers[number.carrier_id.0 as usize - 1];
+            let used = self.calls.values().filter(|call| call.carrier == carrier.id).count();
+            carrier.enabled && used < carrier.settings.channels as usize
+        });
+        let over = settings.mode == Mode::SingleDay
+            && settings.window.day_end(campaign.started_at).is_none_or(|end| wall >= end);
+        campaign.status == Status::Running
+            && !over
+            && self.now >= self.store_down_until
+            && self.weather.iter().all(|weather| *weather == Weather::Fair)
+            && self.store.bot.as_ref().is_some_and(|bot| bot.enabled)
+            && settings.window.is_open(wall)
+            && queue.waiting > 0
+            && queue.next_due.is_some_and(|due| due <= wall)
+            && calls < settings.concurrency as usize
+            && self.calls.len() < self.scene.max_calls as usize
+            && carrier_free
     }
 
     fn carry_out(&mut self, command: Command) -> Check {
@@ -412,7 +462,7 @@ impl World {
 
     /// Something was committed that the dialler may want to look at.
     fn changed(&mut self) {
-        if self.fault == Some(Fault::HidesChanges) && self.known.campaigns.len() > 0 {
+        if self.fault == Some(Fault::HidesChanges) && !self.known.campaigns.is_empty() {
             return;
         }
         self.changed = true;

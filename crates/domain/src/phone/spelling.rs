@@ -18,8 +18,8 @@ const DIGITS_MAX: usize = 20;
 /// Reads a spelling: any decimal digits, blanks and punctuation between them, `tel:`,
 /// and what spreadsheets leave around a number.
 pub(super) fn read(text: &str) -> Result<Spelled, InvalidPhone> {
-    let text = text.trim_matches(|letter| is_blank(letter));
-    let text = text.strip_prefix('\'').unwrap_or(text).trim_matches(|letter| is_blank(letter));
+    let text = text.trim_matches(is_blank);
+    let text = text.strip_prefix('\'').unwrap_or(text).trim_matches(is_blank);
     if text.is_empty() {
         return Err(InvalidPhone::Empty);
     }

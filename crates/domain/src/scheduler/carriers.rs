@@ -54,6 +54,8 @@ pub(super) enum Refusal {
     Resting(Timestamp),
     /// All its channels are used.
     Channels,
+    /// Rows that are being written have all its tokens: only they change that.
+    Rows,
     /// Its next call may leave then.
     Rate(Timestamp),
 }
@@ -103,7 +105,8 @@ impl Desk {
         let ahead = self.recording + self.queue.len() as u32;
         match self.token_at(ahead, now) {
             None => Err(Refusal::Channels),
-            Some(at) if at > now + lead => Err(Refusal::Rate(at - lead)),
+            Some(at) if at > now + lead && self.bucket.is_full(now) => Err(Refusal::Rows),
+            Some(at) if at > now + lead => Err(Refusal::Rate(at)),
             Some(_) => Ok(()),
         }
     }
@@ -183,7 +186,7 @@ impl Carriers {
                         best = Ok((used, Route { number: number.clone(), carrier }));
                     }
                 }
-                Err(refusal @ (Refusal::Channels | Refusal::Rate(_)))
+                Err(refusal @ (Refusal::Channels | Refusal::Rows | Refusal::Rate(_)))
                     if is_last && insist_on_last =>
                 {
                     return Err(refusal);
@@ -207,7 +210,9 @@ impl Carriers {
             Some(desk) => match desk.admits(now, lead) {
                 Ok(()) => return Ok(desk.carrier.clone()),
                 // Its own carrier is healthy: worth waiting for.
-                Err(refusal @ (Refusal::Channels | Refusal::Rate(_))) => return Err(refusal),
+                Err(refusal @ (Refusal::Channels | Refusal::Rows | Refusal::Rate(_))) => {
+                    return Err(refusal);
+                }
                 Err(refusal) => refusal,
             },
         };

@@ -15,6 +15,7 @@ const SETTLED_MIN: u64 = 20;
 /// Sums and rates of one run.
 #[derive(Debug, Clone)]
 pub(super) struct Figures {
+    started_at: Timestamp,
     /// From when on there is something to count.
     since: Timestamp,
     dials: Meter,
@@ -40,6 +41,7 @@ impl Figures {
     pub(super) fn new(started_at: Timestamp, sums: Sums, now: Timestamp) -> Self {
         let long = || Meter::new(LONG, 120);
         Self {
+            started_at,
             since: started_at.max(now),
             dials: Meter::new(SignedDuration::from_secs(10), 100),
             connected: long(),
@@ -84,7 +86,7 @@ impl Figures {
 
     /// Whether nothing was dialled for about thirty seconds.
     pub(super) fn is_idle(&self, now: Timestamp) -> bool {
-        now.duration_since(self.last_dial_at.unwrap_or(self.since)) >= IDLE_AFTER
+        now.duration_since(self.last_dial_at.unwrap_or(self.started_at)) >= IDLE_AFTER
     }
 
     /// INVITEs a second over the last ten; `None` when idle.

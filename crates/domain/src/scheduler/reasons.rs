@@ -61,7 +61,12 @@ impl Scheduler {
                 return because(ReasonCode::NothingLeft, format!("The run is over{ending}"));
             }
             Status::Paused => {
-                return because(ReasonCode::Paused, format!("Paused by a person{ending}"));
+                let up = match run.tally.calls {
+                    0 => String::new(),
+                    1 => "; 1 call goes on".to_owned(),
+                    calls => format!("; {} calls go on", grouped(u64::from(calls))),
+                };
+                return because(ReasonCode::Paused, format!("Paused by a person{up}"));
             }
             Status::Draft => return because(ReasonCode::Paused, "Not started".into()),
             Status::Running => {}
@@ -112,7 +117,7 @@ impl Scheduler {
                 until: run.window.changes_at,
             });
         }
-        if run.store_down {
+        if run.is_store_down(now) {
             let sentence = "The database does not take writes; trying again every second".into();
             return Some(because(ReasonCode::StoreDown, sentence));
         }
@@ -127,7 +132,7 @@ impl Scheduler {
         let rate = run.figures.dials_per_second(now).filter(|rate| *rate > 0.0);
         let held = run.held.filter(|(_, at)| now.duration_since(*at) < HOLD_BELIEF && now >= *at);
         let (code, by, until) = match held.map(|(hold, _)| hold) {
-            None | Some(Hold::Carrier(Refusal::Missing | Refusal::Resting(_))) => {
+            None | Some(Hold::Carrier(Refusal::Missing | Refusal::Resting(_) | Refusal::Rows)) => {
                 let sentence = match rate {
                     Some(rate) => format!("Dialling {} a second", decimal(rate)),
                     None => "Dialling".into(),
@@ -183,7 +188,8 @@ fn line_reason(run: &Run, now: Timestamp) -> Option<Reason> {
         });
     }
     let due = queue.next_due.filter(|due| *due > now)?;
-    let idle = if run.tally.calls == 0 { "Idle: " } else { "" };
+    let idle = run.tally.calls == 0 && run.figures.is_idle(now);
+    let idle = if idle { "Idle: " } else { "" };
     let sentence = match queue.waiting {
         1 => format!("{idle}1 contact waits for its retry"),
         waiting => format!("{idle}{} contacts wait for retries", grouped(waiting)),

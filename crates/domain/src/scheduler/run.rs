@@ -18,6 +18,8 @@ use crate::{
 const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 /// An answer of the store that does not come within this will not come.
 const ANSWER_MAX: SignedDuration = SignedDuration::from_secs(30);
+/// An end that the store has not confirmed after this is not waited for.
+const FINISH_MAX: SignedDuration = SignedDuration::from_secs(60);
 /// The store is left alone for this long after it failed.
 const STORE_REST: SignedDuration = SignedDuration::from_secs(1);
 /// A line that answered with nobody, though somebody was due, is asked again then.
@@ -37,14 +39,16 @@ pub(super) struct Run {
     pub(super) claims: VecDeque<(Lease, Timestamp)>,
     /// Its calls that have not ended.
     pub(super) tally: Tally,
-    /// Ends of attempts that the store has not confirmed.
-    pub(super) finishing: u32,
+    /// Ends of attempts that the store has not confirmed, and when the last was given
+    /// to it.
+    finishing: u32,
+    finished_at: Timestamp,
     /// A `Lease` was asked for then.
     lease_asked_at: Option<Timestamp>,
     /// No `Lease` before this.
     lease_not_before: Option<Timestamp>,
-    /// The store failed and has not answered since.
-    pub(super) store_down: bool,
+    /// The store failed then, and has not answered since.
+    store_failed_at: Option<Timestamp>,
     /// `Complete`, `Sweep` or `Fail` was asked for then.
     ended_asked_at: Option<Timestamp>,
     /// Open window during which nobody could be dialled for want of a carrier.
@@ -100,9 +104,10 @@ impl Run {
             claims: VecDeque::new(),
             tally: Tally::default(),
             finishing: 0,
+            finished_at: now,
             lease_asked_at: None,
             lease_not_before: None,
-            store_down: false,
+            store_failed_at: None,
             ended_asked_at: None,
             down: SignedDuration::ZERO,
             down_since: None,
@@ -120,21 +125,29 @@ impl Run {
         if setup.run != self.setup.run {
             let fresh = Self::new(setup, now);
             let (tally, finishing) = (self.tally, self.finishing);
-            *self = Self { tally, finishing, served: self.served, ..fresh };
+            let finished_at = self.finished_at;
+            *self = Self { tally, finishing, finished_at, served: self.served, ..fresh };
             return;
         }
         let old = &self.setup;
         if old.settings.pacing != setup.settings.pacing {
             self.pacing = Pacing::of(&setup.settings.pacing);
         }
-        if (old.status, old.queue, &old.settings) != (setup.status, setup.queue, &setup.settings) {
+        let (same_settings, same_line) = (
+            old.settings == setup.settings,
+            old.queue == setup.queue && old.status == setup.status,
+        );
+        if !(same_settings && same_line) {
             self.ended_asked_at = None;
+            self.lease_not_before =
+                self.lease_not_before.filter(|_| self.store_failed_at.is_some());
         }
         self.figures.set_sums(setup.sums);
         self.setup = setup;
-        self.lease_not_before = None;
-        self.window = WindowState::of(&self.setup.settings.window, now);
-        self.day_end = self.find_day_end();
+        if !same_settings {
+            self.window = WindowState::of(&self.setup.settings.window, now);
+            self.day_end = self.find_day_end();
+        }
     }
 
     /// The campaign is gone from the setup: its calls end by themselves.
@@ -197,7 +210,7 @@ impl Run {
             self.ended_asked_at = None;
         }
         self.setup.queue = queue;
-        self.store_down = false;
+        self.store_answered();
     }
 
     /// Takes all claims out of its hand; the line has them again.
@@ -207,7 +220,8 @@ impl Run {
         leases
     }
 
-    /// Claims go back to the line, of which the store will say nothing.
+    /// Claims go back to the line, of which the store will say nothing: the next lease
+    /// tells how the line stands.
     pub(super) fn gave_back(&mut self, count: usize, now: Timestamp) {
         if count > 0 {
             let queue = &mut self.setup.queue;
@@ -242,6 +256,17 @@ impl Run {
         self.claims.extend(leases.into_iter().map(|lease| (lease, now)));
     }
 
+    /// The end of an attempt was given to the store.
+    pub(super) fn finish_asked(&mut self, now: Timestamp) {
+        self.finishing += 1;
+        self.finished_at = now;
+    }
+
+    /// The store confirmed it.
+    pub(super) fn finish_confirmed(&mut self) {
+        self.finishing = self.finishing.saturating_sub(1);
+    }
+
     /// A row was refused: whoever is next may be refused too.
     pub(super) fn not_recorded(&mut self, now: Timestamp) {
         let soon = now + SignedDuration::from_millis(100);
@@ -250,14 +275,27 @@ impl Run {
 
     /// The store failed.
     pub(super) fn store_failed(&mut self, now: Timestamp) {
-        self.store_down = true;
+        self.store_failed_at = Some(now);
         self.lease_asked_at = None;
         self.lease_not_before = Some(now + STORE_REST);
         self.ended_asked_at = self.ended_asked_at.map(|_| now);
     }
 
+    /// The store answered.
+    pub(super) fn store_answered(&mut self) {
+        self.store_failed_at = None;
+    }
+
+    /// Whether the store failed lately, and has not answered since.
+    pub(super) fn is_store_down(&self, now: Timestamp) -> bool {
+        self.store_failed_at.is_some_and(|failed| !is_over(failed, ASK_AGAIN, now))
+    }
+
     /// Whether the store may be asked to end the run now; if so, it is.
     pub(super) fn ask_to_end(&mut self, now: Timestamp) -> bool {
+        if self.store_failed_at.is_some() && self.lease_not_before.is_some_and(|at| now < at) {
+            return false;
+        }
         if self.ended_asked_at.is_some_and(|asked| !is_over(asked, ASK_AGAIN, now)) {
             return false;
         }
@@ -266,9 +304,12 @@ impl Run {
     }
 
     /// Whether nothing of this run is in the dialler's hands.
-    pub(super) fn is_quiet(&self) -> bool {
+    ///
+    /// An end that the store never confirms is not waited for without end: whether the
+    /// run is over is the store's to say.
+    pub(super) fn is_quiet(&self, now: Timestamp) -> bool {
         self.tally.calls == 0
-            && self.finishing == 0
+            && (self.finishing == 0 || is_over(self.finished_at, FINISH_MAX, now))
             && self.claims.is_empty()
             && self.lease_asked_at.is_none()
     }
@@ -308,10 +349,11 @@ impl Run {
         let live = matches!(self.setup.status, Status::Running | Status::Paused);
         at(self.day_end.filter(|_| live));
         at(self.lease_asked_at.map(|asked| asked + ANSWER_MAX));
+        at((self.finishing > 0).then_some(self.finished_at + FINISH_MAX));
         at(self.ended_asked_at.map(|asked| asked + ASK_AGAIN));
         at(self.down_since.map(|since| since + (self.down_max() - self.down)));
+        at(self.lease_not_before);
         if self.setup.status == Status::Running {
-            at(self.lease_not_before);
             at(self.setup.queue.next_due);
         }
         wake

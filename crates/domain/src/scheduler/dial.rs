@@ -1,0 +1,178 @@
+//! Starting calls: seats, tokens, turns and claims.
+
+use jiff::SignedDuration;
+
+use super::{Command, Placement, Scheduler, call::Call, run::Hold};
+use crate::{
+    attempt::{AttemptEvent, AttemptState, NewAttempt},
+    ids::{AttemptId, CampaignId},
+    pacing::PacingEvent,
+    passes,
+};
+
+/// A claim whose last caller ID is busy takes another after this.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(2);
+/// Claims asked for at once, at most.
+const CLAIMS_MAX: u32 = 1_000;
+
+impl Scheduler {
+    /// Seats for answered calls, in the order of their answers; no seat in time is an
+    /// abandoned call (DI-16).
+    pub(super) fn give_seats(&mut self) {
+        let now = self.now;
+        let Self { waiting, calls, runs, commands, .. } = self;
+        waiting.retain(|(attempt, until)| {
+            let Some(call) = calls.get_mut(attempt) else { return false };
+            let Some(run) = runs.get_mut(&call.campaign()) else { return false };
+            if call.state != AttemptState::Answered {
+                return false;
+            }
+            if run.tally.load(run.setup.settings.concurrency).free() > 0 {
+                call.advance(AttemptEvent::Seated, &mut run.tally);
+                call.seated_at = Some(now);
+                run.pacing.observe(PacingEvent::Seated, now);
+                commands.push_back(Command::Connect(*attempt));
+                false
+            } else if now >= *until {
+                call.advance(AttemptEvent::Unseated, &mut run.tally);
+                run.pacing.observe(PacingEvent::Abandoned, now);
+                commands.push_back(Command::Abandon(*attempt));
+                false
+            } else {
+                true
+            }
+        });
+    }
+
+    /// INVITEs of durable attempts: the last look at campaign and carrier, then the
+    /// token.
+    pub(super) fn place_queued(&mut self) {
+        let now = self.now;
+        for attempt in self.carriers.queued() {
+            let Some(call) = self.calls.get_mut(&attempt) else { continue };
+            let Some(run) = self.runs.get_mut(&call.campaign()) else { continue };
+            let carrier = call.carrier.id;
+            let allowed = !self.shutting_down
+                && run.setup.run == call.attempt.lease.run
+                && run.may_dial(now)
+                && self.carriers.still_takes(carrier, now);
+            if !allowed {
+                call.advance(AttemptEvent::Ended, &mut run.tally);
+                let report = call.not_sent(now);
+                self.carriers.ended(carrier, attempt);
+                if let Some(call) = self.calls.remove(&attempt) {
+                    self.finish(call.attempt, report, true);
+                }
+            } else if self.carriers.take_token(carrier, attempt, now) {
+                call.advance(AttemptEvent::Placed, &mut run.tally);
+                call.placed_at = Some(now);
+                run.figures.dialled(now);
+                run.pacing.observe(PacingEvent::Dialled, now);
+                self.commands.push_back(Command::Place(Box::new(Placement::of(call))));
+            }
+        }
+    }
+
+    /// Starts calls: higher priorities first, campaigns of one priority in turn.
+    pub(super) fn dial(&mut self) {
+        if self.shutting_down {
+            return;
+        }
+        let now = self.now;
+        let mut order: Vec<(i32, u64, CampaignId)> = self
+            .runs
+            .iter()
+            .filter(|(_, run)| run.may_dial(now))
+            .map(|(id, run)| (-run.setup.settings.priority, run.served, *id))
+            .collect();
+        order.sort_unstable();
+        for equals in order.chunk_by(|one, two| one.0 == two.0) {
+            let mut hungry: Vec<CampaignId> = equals.iter().map(|(_, _, id)| *id).collect();
+            while !hungry.is_empty() {
+                hungry.retain(|id| self.dial_one(*id));
+            }
+        }
+        for (_, _, id) in order {
+            self.claim(id);
+        }
+    }
+
+    /// Starts one call of a campaign; `false` when it can start no more.
+    fn dial_one(&mut self, id: CampaignId) -> bool {
+        let now = self.now;
+        let Some(run) = self.runs.get_mut(&id) else { return false };
+        let load = run.tally.load(run.setup.settings.concurrency);
+        if run.pacing.dials(load, now) == 0 {
+            run.held = Some((Hold::Seats, now));
+            return false;
+        }
+        if self.calls.len() >= self.max_calls as usize {
+            run.held = Some((Hold::Machine, now));
+            return false;
+        }
+        let Some(bot) = run.setup.bot.clone() else { return false };
+        let mut found = None;
+        for (index, (lease, since)) in run.claims.iter().enumerate() {
+            let insist = now.duration_since(*since) < PATIENCE;
+            let numbers = &run.setup.numbers;
+            match self.carriers.route(numbers, lease.last_number, insist, now, self.lead) {
+                Ok(route) => {
+                    found = Some((index, route));
+                    break;
+                }
+                Err(refusal) => {
+                    run.held = Some((Hold::Carrier(refusal), now));
+                    // Whoever takes any number was refused by all of them.
+                    if !insist || lease.last_number.is_none() {
+                        break;
+                    }
+                }
+            }
+        }
+        let Some((index, route)) = found else { return false };
+        let Some((lease, _)) = run.claims.remove(index) else { return false };
+        self.served += 1;
+        run.served = self.served;
+        let attempt = NewAttempt {
+            id: AttemptId(self.ids.block(now.as_millisecond(), 1)),
+            number: lease.dialled + 1,
+            pass: passes::pass_of_next(lease.counted),
+            lease,
+            revision: run.setup.revision,
+            carrier: route.carrier.id,
+            caller_id: route.number.e164,
+            number_id: route.number.id,
+            at: now,
+        };
+        self.carriers.recording(&route, now);
+        self.commands.push_back(Command::Record(attempt.clone()));
+        let call = Call::new(attempt, route.carrier, run.setup.settings.clone(), bot);
+        run.tally.enter(call.state);
+        self.calls.insert(call.attempt.id, call);
+        true
+    }
+
+    /// Claims contacts for the next second or so, if somebody is due and could be
+    /// dialled.
+    fn claim(&mut self, id: CampaignId) {
+        let now = self.now;
+        let Some(run) = self.runs.get_mut(&id) else { return };
+        if !run.may_lease(now) || !run.is_somebody_due(now) {
+            return;
+        }
+        let load = run.tally.load(run.setup.settings.concurrency);
+        let wanted = run
+            .pacing
+            .dials(load, now)
+            .min(self.carriers.capacity(&run.setup.numbers, now))
+            .min(self.max_calls.saturating_sub(self.calls.len() as u32))
+            .min(CLAIMS_MAX);
+        let held = run.claims.len() as u32;
+        // Half a hand is asked for at once, rather than one claim after every dial.
+        if wanted > 0 && held <= wanted / 2 {
+            run.lease_asked(now);
+            let max = wanted - held;
+            self.commands.push_back(Command::Lease { campaign: id, run: run.setup.run, max });
+        }
+    }
+}
