@@ -131,6 +131,7 @@ impl Engine {
             ),
             ports: PortPool::new(config.sip.ip(), &config.rtp_ports),
             poll,
+            _waker: waker.clone(),
             commands: commands_out,
             events: events.clone(),
             media,
@@ -351,4 +352,28 @@ fn contact(sip: SocketAddr, public: PublicAddress) -> SocketAddr {
             .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
     };
     SocketAddr::new(ip, sip.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_thread_or_task_that_ends_by_itself_is_noted_and_the_first_is_the_cause() {
+        let watch_over = Watch::new();
+        let mut faults = watch_over.faults_out();
+        let quiet = watch_over.thread("quiet", "quiet", || Ok(())).unwrap();
+        quiet.join().unwrap();
+        assert_eq!(*faults.borrow(), None, "its end was asked for");
+        let panics = watch_over.thread("SIP thread", "sip", || panic!("no {}", "good"));
+        panics.unwrap().join().unwrap();
+        watch_over.runner(async { Err(LineBroke) }).await.unwrap();
+        let fault = faults.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+        assert_eq!(fault.to_string(), "the SIP thread of the dialler stopped: no good");
+
+        let watch_over = Watch::new();
+        watch_over.runner(async { panic!("at once") }).await.unwrap();
+        let fault = watch_over.faults_out().borrow().clone().unwrap();
+        assert_eq!(fault.to_string(), "the runner of the dialler stopped: at once");
+    }
 }

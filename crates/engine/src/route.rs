@@ -30,7 +30,7 @@ use crate::{
     sip::{self, Dial},
 };
 pub(crate) use address::local_ip;
-use address::{AddressBook, Hop, Known};
+use address::{AddressBook, Family, Hop, Known};
 
 /// The line that reaches real carriers.
 pub(crate) struct SipLine {
@@ -167,7 +167,8 @@ impl Router {
                 let waiting = self.waiting.entry(hop.clone()).or_default();
                 waiting.push(*placement);
                 if waiting.len() == 1 {
-                    let handle = self.lookups.spawn(hop.clone().resolve());
+                    let handle =
+                        self.lookups.spawn(hop.clone().resolve(Family::of(self.parts.sip)));
                     self.hops.insert(handle.id(), hop);
                 }
             }
@@ -216,6 +217,11 @@ impl Router {
     }
 
     async fn dial(&mut self, placement: Placement, to: SocketAddr) {
+        let (ours, theirs) = (Family::of(self.parts.sip), Family::of(to));
+        if ours != theirs {
+            let why = format!("the carrier is at {to}, and --sip speaks {ours} only");
+            return self.fail(&placement, Ending::NoReply, &why).await;
+        }
         let script = match self.script(&placement.bot) {
             Ok(script) => script,
             Err(why) => {

@@ -100,6 +100,8 @@ pub(crate) struct Parts {
     pub(crate) agent: UserAgent,
     pub(crate) ports: PortPool,
     pub(crate) poll: Poll,
+    /// Held so that a wake-up outlives the one who sent it and left.
+    pub(crate) _waker: Arc<Waker>,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) events: mpsc::Sender<LineEvent>,
     /// Calls are spread over them by their place.
@@ -435,12 +437,18 @@ impl Shard {
         match self.parts.socket.send_to(&transmit.bytes, transmit.to) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.keep_unsent(transmit),
-            Err(error) => match error.kind() {
-                io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => {
+            Err(error) => {
+                tracing::warn!(%error, to = %transmit.to, "A SIP message could not be sent");
+                // No route, or a firewall of this machine; anything else may pass.
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NetworkUnreachable
+                        | io::ErrorKind::HostUnreachable
+                        | io::ErrorKind::PermissionDenied
+                ) {
                     self.parts.agent.handle_unreachable(now.at, transmit.to);
                 }
-                _ => tracing::warn!(%error, to = %transmit.to, "A SIP message could not be sent"),
-            },
+            }
         }
     }
 

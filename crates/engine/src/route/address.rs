@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    io,
+    fmt, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     time::Duration,
 };
@@ -48,18 +48,41 @@ impl Hop {
         Ok(Self { host: host.to_owned(), port })
     }
 
-    /// Looks the name up; the first address that the system prefers.
-    pub(super) async fn resolve(self) -> Result<SocketAddr, String> {
+    /// Looks the name up: the first address that the system prefers among those that a
+    /// socket of our family reaches.
+    pub(super) async fn resolve(self, family: Family) -> Result<SocketAddr, String> {
         let Self { host, port } = &self;
         let lookup =
             tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host.as_str(), *port)));
         match lookup.await {
-            Ok(Ok(mut found)) => {
-                found.next().ok_or_else(|| format!("the carrier's host `{host}` has no address"))
-            }
+            Ok(Ok(mut found)) => found
+                .find(|address| Family::of(*address) == family)
+                .ok_or_else(|| format!("the carrier's host `{host}` has no {family} address")),
             Ok(Err(error)) => Err(format!("the carrier's host `{host}` does not resolve: {error}")),
             Err(_) => Err(format!("the carrier's host `{host}` was not resolved in time")),
         }
+    }
+}
+
+/// The two kinds of addresses: a socket of one does not reach the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    pub(super) fn of(address: SocketAddr) -> Self {
+        if address.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        })
     }
 }
 
@@ -185,6 +208,13 @@ mod tests {
         assert_eq!(book.look_up(&hop), Known::Is(address));
         tokio::time::advance(STALE).await;
         assert_eq!(book.note(&hop, Err("down".into())), Err("down".into()));
+    }
+
+    #[tokio::test]
+    async fn a_name_is_resolved_to_the_family_of_our_socket() {
+        let hop = Hop { host: "localhost".into(), port: 5060 };
+        let found = hop.resolve(Family::V4).await.unwrap();
+        assert_eq!(found, "127.0.0.1:5060".parse().unwrap());
     }
 
     #[test]
