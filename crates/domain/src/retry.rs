@@ -18,6 +18,10 @@ use crate::{
 /// whatever it came to.
 pub const UNCOUNTED_MAX: u32 = 5;
 
+/// So many counted attempts beyond the most may be made for callbacks (CB-3): a bot
+/// that asks for one in every call does not call for ever.
+pub const CALLBACKS_MAX: u32 = 5;
+
 /// How long an INVITE that nobody answered may still reach a phone: timer B of RFC
 /// 3261 17.1.1.2.
 const SILENCE_S: i64 = 32;
@@ -153,10 +157,16 @@ fn retry_at(after: &After<'_>) -> Timestamp {
 }
 
 /// When the person wants to be called, if callbacks are on and one was asked for
-/// (CB-2). A time in words, or one that has passed, becomes the retry delay.
+/// (CB-2). It is honoured at max attempts too, within [`CALLBACKS_MAX`]. A time in
+/// words, or one that has passed, becomes the retry delay.
 fn wanted_callback(after: &After<'_>) -> Option<Timestamp> {
     let settings = after.settings;
-    let wish = after.result.callback.as_ref().filter(|_| settings.callback_detection)?;
+    if !settings.callback_detection
+        || after.counted >= settings.max_attempts.saturating_add(CALLBACKS_MAX)
+    {
+        return None;
+    }
+    let wish = after.result.callback.as_ref()?;
     let at = wish
         .at
         .filter(|at| *at > after.now)

@@ -10,6 +10,7 @@ use campanile_domain::{
     ids::{AttemptId, CampaignId, CarrierId, ContactId},
     live::LiveView,
     outcome::Ending,
+    retry,
     scheduler::Placement,
     setup::DiallerSetup,
     why::ReasonCode,
@@ -257,7 +258,8 @@ impl Judge {
         for campaign in &store.campaigns {
             for (index, contact) in campaign.contacts.iter().enumerate() {
                 let who = format!("contact {index} of {:?}", campaign.id);
-                let callbacks = u32::from(campaign.settings.callback_detection) * contact.dialled;
+                let callbacks =
+                    u32::from(campaign.settings.callback_detection) * retry::CALLBACKS_MAX;
                 if contact.counted > campaign.settings.max_attempts + callbacks {
                     return Err(format!("{who} has {} counted attempts", contact.counted));
                 }

@@ -121,10 +121,11 @@ fn the_rules_in_their_order() {
     let sold = ConversationResult::of("sold");
 
     type Case<'a> = (&'a str, &'a Settings, (Outcome, u64), &'a ConversationResult, u32);
-    let cases: [Case<'_>; 21] = [
+    let cases: [Case<'_>; 22] = [
         ("opt-out beats a callback", &callbacks, completed(30), &opt_out, 1),
         ("a callback", &callbacks, completed(30), &at_seven, 1),
         ("a callback at max attempts", &callbacks, completed(30), &at_seven, 3),
+        ("a callback after all too many", &callbacks, completed(30), &at_seven, 8),
         ("a callback in words", &callbacks, completed(30), &in_words, 1),
         ("a callback in the past", &callbacks, completed(30), &long_ago, 1),
         ("a callback outside the window", &night, completed(30), &at_night, 1),
