@@ -308,7 +308,7 @@ async fn report(
 ) -> anyhow::Result<()> {
     let row = store.campaign(campaign).await?;
     let attempts = record::attempts(store, campaign).await?;
-    let Comparison { invites, mut differences, .. } = record::compare(record, &attempts)?;
+    let Comparison { invites, mut differences } = record::compare(record, &attempts)?;
     if invites != seen.invites {
         differences.push(format!("{invites} lines on record, {} INVITEs counted", seen.invites));
     }

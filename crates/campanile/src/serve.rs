@@ -63,6 +63,8 @@ impl Server {
 
     /// No new call; live ones may end in the engine's drain time, then all ends.
     pub(crate) async fn stop(self) {
+        // Nobody needs to watch an ending console, and an open stream would hold it up.
+        self.app.close_streams();
         self.engine.shutdown().await;
         self.stop_web.send_replace(true);
         // A browser that never closes its connection must not hold up the exit.

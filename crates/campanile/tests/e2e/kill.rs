@@ -4,6 +4,7 @@
 use std::{
     collections::{HashMap, HashSet},
     io::{BufRead, BufReader},
+    path::Path,
     process::Stdio,
     time::Duration,
 };
@@ -17,7 +18,9 @@ const CONTACTS: usize = 1_000;
 const KILLS: usize = 10;
 
 /// A simulated carrier in a process of its own, so that it outlives the dialler.
-fn carrier(record: &std::path::Path, mix: &std::path::Path) -> (Process, u16) {
+pub(crate) fn carrier(record: &Path, dir: &Path) -> (Process, u16) {
+    let mix = dir.join("mix.json");
+    std::fs::write(&mix, MIX).unwrap();
     let mut child = binary()
         .args(["carrier", "--sip", "127.0.0.1:0", "--seed", "11", "--record"])
         .arg(record)
@@ -37,9 +40,8 @@ fn carrier(record: &std::path::Path, mix: &std::path::Path) -> (Process, u16) {
 #[tokio::test]
 async fn ten_kills_in_a_thousand_contacts_dial_nothing_twice_and_lose_nobody() {
     let dir = tempfile::tempdir().unwrap();
-    let (record, mix) = (dir.path().join("carrier.jsonl"), dir.path().join("mix.json"));
-    std::fs::write(&mix, MIX).unwrap();
-    let (mut carrier, port) = carrier(&record, &mix);
+    let record = dir.path().join("carrier.jsonl");
+    let (mut carrier, port) = carrier(&record, dir.path());
 
     let mut server = Server::start(dir.path());
     let limits = json!({ "cps": 60.0, "channels": 200 });
