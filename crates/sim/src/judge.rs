@@ -28,6 +28,9 @@ const SILENCE_MAX: SignedDuration = SignedDuration::from_secs(10);
 /// and a probe.
 const STANDSTILL_MAX: SignedDuration = SignedDuration::from_secs(330);
 
+/// A claim goes back within a second, and the store may take as long again.
+const CLAIMS_MAX: SignedDuration = SignedDuration::from_secs(30);
+
 /// A check that failed, in words.
 pub(crate) type Check = Result<(), String>;
 
@@ -45,6 +48,8 @@ pub(crate) struct Judge {
     says_it_dials: BTreeMap<CampaignId, Timestamp>,
     /// Since when a campaign could have dialled all the time.
     could_dial: BTreeMap<CampaignId, Timestamp>,
+    /// Since when a campaign has been holding claims that it may not use.
+    held_in_vain: BTreeMap<CampaignId, Timestamp>,
     pub(crate) dials: u64,
     pub(crate) connected: u64,
 }
@@ -111,15 +116,15 @@ impl Judge {
         if !self.placed.insert(attempt.id) {
             return Err(format!("{who} leaves twice"));
         }
+        if !self.numbers.entry((lease.campaign, lease.contact)).or_default().insert(attempt.number)
+        {
+            return Err(format!("{who} repeats attempt number {}", attempt.number));
+        }
         if calls
             .values()
             .any(|call| call.campaign == lease.campaign && call.contact == lease.contact)
         {
             return Err(format!("{who} leaves while another call to it is up"));
-        }
-        if !self.numbers.entry((lease.campaign, lease.contact)).or_default().insert(attempt.number)
-        {
-            return Err(format!("{who} repeats attempt number {}", attempt.number));
         }
         if placement.callee != format!("+{}", lease.phone.digits()) {
             return Err(format!("{who} goes to {}", placement.callee));
@@ -249,6 +254,20 @@ impl Judge {
         let last = self.last_invite.values().max().copied().unwrap_or(since);
         if now.duration_since(since.max(last)) > STANDSTILL_MAX {
             return Err(format!("{campaign:?} stands still, though it could dial, at {now}"));
+        }
+        Ok(())
+    }
+
+    /// Whether claims are held that cannot be used, looked at every few seconds: they go
+    /// back as soon as the store takes them.
+    pub(crate) fn claims(&mut self, campaign: CampaignId, held: bool, now: Timestamp) -> Check {
+        if !held {
+            self.held_in_vain.remove(&campaign);
+            return Ok(());
+        }
+        let since = *self.held_in_vain.entry(campaign).or_insert(now);
+        if now.duration_since(since) > CLAIMS_MAX {
+            return Err(format!("{campaign:?} holds claims that it may not use, at {now}"));
         }
         Ok(())
     }

@@ -111,8 +111,8 @@ mod tests {
     }
 
     #[test]
-    fn a_contact_dialled_twice_at_once_is_found_out() {
-        is_found_out(Fault::ClaimsTwice, "leaves while another call to it is up");
+    fn a_contact_dialled_twice_is_found_out() {
+        is_found_out(Fault::ClaimsTwice, "repeats attempt number");
     }
 
     #[test]

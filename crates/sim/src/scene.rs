@@ -118,7 +118,9 @@ impl Scene {
             self.acts.push((at, Act::Start(index)));
             let always_on = self.campaigns[index].settings.always_on;
             for _ in 0..rng.random_range(0..6) {
-                let at = after(at, rng, 1..40_000);
+                // Half of it in the first minutes, when the most is going on.
+                let within = if rng.random_bool(0.5) { 1..180 } else { 1..40_000 };
+                let at = after(at, rng, within);
                 self.operate(rng, index, at);
             }
             if always_on || rng.random_bool(0.1) {

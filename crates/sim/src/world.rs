@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use campanile_domain::{
     attempt::{Finish, NewAttempt},
     campaign::{Action, Status},
+    contact::ContactState,
     ids::{AttemptId, CampaignId, CarrierId, IdSource},
     outcome::Ending,
     phone::PhoneNumber,
@@ -292,9 +293,20 @@ impl World {
             for index in 0..self.store.campaigns.len() {
                 let could = self.could_dial(index);
                 self.judge.look(self.store.campaigns[index].id, could, self.now)?;
+                let held = self.holds_in_vain(index);
+                self.judge.claims(self.store.campaigns[index].id, held, self.now)?;
             }
         }
         Ok(acted)
+    }
+
+    /// Whether claims of a campaign that may not dial are still in the dialler's hand.
+    fn holds_in_vain(&self, index: usize) -> bool {
+        let campaign = &self.store.campaigns[index];
+        let may_dial =
+            campaign.status == Status::Running && campaign.settings.window.is_open(self.wall());
+        let claimed = campaign.contacts.iter().any(|contact| contact.state == ContactState::Leased);
+        claimed && !may_dial && self.now >= self.store_down_until
     }
 
     /// Whether nothing at all keeps a campaign from dialling, as the world knows it and
@@ -385,7 +397,9 @@ impl World {
     }
 
     fn answer(&mut self, input: Input) {
-        self.soon(50..5_000, Event::Tell(self.life, input));
+        // Now and then the loop is busy with something else.
+        let us = if self.rng.random_bool(0.03) { 20_000..600_000 } else { 50..5_000 };
+        self.soon(us, Event::Tell(self.life, input));
     }
 
     /// The store commits, or fails to.

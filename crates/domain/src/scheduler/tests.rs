@@ -559,6 +559,12 @@ fn a_scheduler_with_nothing_to_do_sleeps() {
     assert!(rig.words().is_empty());
     rig.seconds(60);
     assert_eq!(rig.words(), ["lease 10"]);
+    // And to the first retry.
+    let due: Timestamp = "2026-11-17T06:30:41.5Z".parse().unwrap();
+    let mut rig = Rig::one(|campaign| campaign.queue.next_due = Some(due));
+    assert_eq!(rig.scheduler.poll_timeout(), due);
+    rig.now = due;
+    assert_eq!(rig.tell(Input::Tick).words(), ["lease 10"]);
 }
 
 #[test]
