@@ -57,10 +57,7 @@ pub(crate) fn compare(record: &Path, attempts: &[Attempt]) -> anyhow::Result<Com
 }
 
 fn differences(call_ids: &[String], attempts: &[Attempt]) -> Comparison {
-    let mut found = Comparison {
-        invites: call_ids.len() as u64,
-        differences: Vec::new(),
-    };
+    let mut found = Comparison { invites: call_ids.len() as u64, differences: Vec::new() };
     let mut numbers: HashSet<(ContactId, u32, u32)> = HashSet::new();
     for attempt in attempts {
         if !numbers.insert((attempt.contact, attempt.run, attempt.number)) {

@@ -103,6 +103,6 @@ async fn ten_kills_in_a_thousand_contacts_dial_nothing_twice_and_lose_nobody() {
 const MIX: &str = r#"{
     "answer": 60, "ring_out": 0, "busy": 15, "rejected": 5, "not_found": 5, "unavailable_480": 15,
     "congestion_503": 0, "voicemail": 0, "silent": 0, "vanish": 0,
-    "ring_seconds": [0.2, 1.5], "talk_seconds": [0.3, 2.0], "hangs_up": 1.0, "presses_key": 0.2,
+    "ring_seconds": [0.2, 1.5], "talk_seconds": [0.3, 2.0], "hangs_up": 1.0, "presses_key": 0.2, "keys": "1",
     "press_after_seconds": [0.1, 0.3]
 }"#;
