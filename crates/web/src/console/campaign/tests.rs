@@ -187,11 +187,13 @@ fn dialling_time_leaves_pauses_out() {
 }
 
 /// Writes each state as a page with its assets, to be looked at in a browser:
-/// `CONSOLE_GALLERY=DIR cargo nextest run -p campanile-web gallery --run-ignored all`.
+/// `CONSOLE_GALLERY=DIR cargo nextest run -p campanile-web gallery`. Without a
+/// directory there is nothing to write and nothing to hold.
 #[test]
-#[ignore = "writes files for people to look at"]
 fn gallery() {
-    let dir = std::path::PathBuf::from(std::env::var("CONSOLE_GALLERY").unwrap());
+    let Some(dir) = std::env::var_os("CONSOLE_GALLERY").map(std::path::PathBuf::from) else {
+        return;
+    };
     for (name, mut view) in states() {
         view.campaign.settings = Arc::new(Settings {
             name: "November EMI reminders, personal loans".into(),
