@@ -53,7 +53,7 @@ impl Server {
             .context("the dialler cannot start")?;
         let facts = Arc::new(Facts(engine.monitor()));
         let app = App::new(AppSettings::new(store.clone(), live, facts, url.clone())).await?;
-        let first_run = app.first_run_token().map(|token| format!("{url}/setup?token={token}"));
+        let first_run = app.first_run_token().await?.map(|token| format!("{url}/setup?token={token}"));
         let (stop_web, mut stopped) = watch::channel(false);
         let web = tokio::spawn(campanile_web::serve(listener, app.clone(), async move {
             let _ = stopped.wait_for(|stop| *stop).await;

@@ -406,6 +406,17 @@ impl Store {
         self.inner.bots().await
     }
 
+    /// The first administrator; `Conflict` (`setup_done`) when anybody has an account:
+    /// looked at in the same transaction.
+    pub async fn create_first_user(
+        &self,
+        email: String,
+        password_hash: String,
+        now: Timestamp,
+    ) -> Result<User> {
+        self.inner.create_first_user(email, password_hash, now).await
+    }
+
     /// `Conflict` when the address is taken.
     pub async fn create_user(
         &self,

@@ -129,9 +129,13 @@ impl App {
     }
 
     /// The token that lets the first administrator in by `/setup?token=…`; `None`
-    /// once a user exists.
-    pub fn first_run_token(&self) -> Option<String> {
-        self.first_run.token()
+    /// once a user exists, whoever made it: the command line does so beside a server
+    /// that runs.
+    pub async fn first_run_token(&self) -> Result<Option<String>, StoreError> {
+        Ok(match self.first_run.token() {
+            Some(token) if self.store.users().await?.is_empty() => Some(token),
+            Some(_) | None => None,
+        })
     }
 
     /// Ends the live streams, without which a graceful shutdown would wait for

@@ -17,6 +17,21 @@ use crate::{
 const TOUCH_MS: i64 = 60_000;
 
 /// A new user. Addresses are kept in lower case.
+pub(crate) fn create_first_user(
+    batch: &mut Batch<'_>,
+    email: &str,
+    password_hash: String,
+    now: Timestamp,
+) -> Result<User, StoreError> {
+    if !users(batch.db)?.is_empty() {
+        return Err(StoreError::conflict(
+            "setup_done",
+            "somebody has an account already; sign in, or let an administrator make you one",
+        ));
+    }
+    create_user(batch, email, Role::Admin, password_hash, now)
+}
+
 pub(crate) fn create_user(
     batch: &mut Batch<'_>,
     email: &str,

@@ -407,6 +407,15 @@ impl Sqlite {
 
 /// Of people.
 impl Sqlite {
+    pub(crate) async fn create_first_user(
+        &self,
+        email: String,
+        password_hash: String,
+        now: Timestamp,
+    ) -> Result<User> {
+        self.write(move |batch| people::create_first_user(batch, &email, password_hash, now)).await
+    }
+
     pub(crate) async fn create_user(
         &self,
         email: String,

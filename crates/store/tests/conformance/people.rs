@@ -26,6 +26,16 @@ async fn an_address_has_one_user_whatever_its_case() {
 }
 
 #[tokio::test]
+async fn the_first_user_is_an_administrator_and_there_is_no_second_first() {
+    let World { store, backend: _backend, .. } = World::new().await;
+    let first = async |email: &str| store.create_first_user(email.into(), "x".into(), t0()).await;
+    assert_eq!(first("asha@example.org").await.unwrap().role, Role::Admin);
+    let late = first("ravi@example.org").await;
+    assert!(matches!(late, Err(StoreError::Conflict { code: "setup_done", .. })));
+    assert_eq!(store.users().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_key_is_found_by_its_prefix_and_its_use_kept_to_the_minute() {
     let World { store, backend: _backend, .. } = World::new().await;
     let key = store

@@ -75,11 +75,10 @@ async fn show(
     Ok(gate(theme, "Sign in", sign_in_page(&page)).into_response())
 }
 
-/// Whether the one-time link is what a newcomer needs: the command line may have
-/// made a user since the server started.
+/// Whether the one-time link is what a newcomer needs.
 async fn nobody_yet(app: &App, theme: Theme) -> Result<bool, Fault> {
-    let users = app.store.users().await.map_err(|error| Fault { theme, error: error.into() })?;
-    Ok(users.is_empty() && app.first_run_token().is_some())
+    let token = app.first_run_token().await;
+    Ok(token.map_err(|error| Fault { theme, error: error.into() })?.is_some())
 }
 
 async fn enter(
@@ -188,12 +187,17 @@ struct First {
     password: String,
 }
 
-async fn first_run(State(app): State<App>, theme: Theme, Query(asked): Query<Token>) -> Response {
-    if service::users::is_first_run_token(&app, &asked.token) {
+async fn first_run(
+    State(app): State<App>,
+    theme: Theme,
+    Query(asked): Query<Token>,
+) -> Result<Response, Fault> {
+    let is_right = service::users::is_first_run_token(&app, &asked.token).await;
+    Ok(if is_right.map_err(|error| Fault { theme, error })? {
         gate(theme, "First run", first_run_page(&asked.token, "", &[])).into_response()
     } else {
         expired(theme)
-    }
+    })
 }
 
 async fn create_first(

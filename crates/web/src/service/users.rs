@@ -1,7 +1,7 @@
 //! People who sign in.
 
 use campanile_domain::field::FieldError;
-use campanile_store::rows::{Role, User};
+use campanile_store::{StoreError, rows::User};
 
 use crate::{
     app::App,
@@ -18,12 +18,13 @@ pub async fn list(app: &App, who: &Who) -> Result<Vec<User>> {
 }
 
 /// Whether `token` opens the first-run page.
-pub fn is_first_run_token(app: &App, token: &str) -> bool {
-    app.first_run.is(token)
+pub async fn is_first_run_token(app: &App, token: &str) -> Result<bool> {
+    Ok(app.first_run.is(token) && app.store.users().await?.is_empty())
 }
 
 /// The first administrator, by the one-time token that the binary printed. The
-/// token dies with its use; faults of the input leave it alive.
+/// token dies with its use, and with a user that was made elsewhere; faults of the
+/// input leave it alive.
 pub async fn create_first_admin(
     app: &App,
     token: &str,
@@ -36,7 +37,8 @@ pub async fn create_first_admin(
             "this setup link is not valid any more; sign in, or restart the server for a new one"
                 .into(),
     };
-    if !app.first_run.is(token) {
+    // Asked before the password is hashed, which is costly; the store asks again.
+    if !is_first_run_token(app, token).await? {
         return Err(wrong_token());
     }
     let email = checked(email, password)?;
@@ -47,8 +49,9 @@ pub async fn create_first_admin(
         .map_err(|_| ServiceError::TooMany { retry_after_seconds: 5 })?
         .map_err(|error| ServiceError::Internal(Box::new(error)))?;
     let token = app.first_run.take(token).ok_or_else(wrong_token)?;
-    match app.store.create_user(email, Role::Admin, hash, app.now()).await {
+    match app.store.create_first_user(email, hash, app.now()).await {
         Ok(user) => Ok(user),
+        Err(StoreError::Conflict { .. }) => Err(wrong_token()),
         Err(error) => {
             app.first_run.give_back(token);
             Err(error.into())

@@ -39,7 +39,7 @@ const RIGHT: &str = "email=Me%40Example.com&password=correct+horse";
 #[tokio::test]
 async fn the_first_administrator_is_made_once_by_the_printed_link() {
     let server = Server::start().await;
-    let token = server.app.first_run_token().unwrap();
+    let token = server.app.first_run_token().await.unwrap().unwrap();
     let form = |token: &str, password: &str| {
         format!("token={token}&email=boss%40example.com&password={password}")
     };
@@ -47,16 +47,48 @@ async fn the_first_administrator_is_made_once_by_the_printed_link() {
     assert!(guess.status.is_client_error(), "{}", guess.status);
     let short = submit(&server, "/setup", "", &form(&token, "short")).await;
     assert_eq!(short.status, 422);
-    assert_eq!(server.app.first_run_token(), Some(token.clone()), "a fault leaves it alive");
+    assert_eq!(
+        server.app.first_run_token().await.unwrap(),
+        Some(token.clone()),
+        "a fault leaves it alive"
+    );
 
     let made = submit(&server, "/setup", "", &form(&token, "long+enough+password")).await;
     assert_eq!(made.status, 303, "{}", made.text());
     assert_eq!(status_with(&server, &cookie(&made).unwrap()).await, 200, "he is signed in");
     let users = server.app.store.users().await.unwrap();
     assert_eq!((users.len(), users[0].role), (1, Role::Admin));
-    assert_eq!(server.app.first_run_token(), None);
+    assert_eq!(server.app.first_run_token().await.unwrap(), None);
     let again = submit(&server, "/setup", "", &form(&token, "long+enough+password")).await;
     assert!(again.status.is_client_error(), "{}", again.status);
+}
+
+#[tokio::test]
+async fn the_printed_link_dies_with_a_user_made_elsewhere() {
+    let server = Server::start().await;
+    let token = server.app.first_run_token().await.unwrap().unwrap();
+    // As `campanile user create` does beside a server that runs.
+    server.user("asha@example.com", Role::Viewer).await;
+    assert_eq!(server.app.first_run_token().await.unwrap(), None);
+    let page = Request::get(format!("/setup?token={token}")).body(Body::empty()).unwrap();
+    assert_eq!(server.send(page).await.status, 404);
+    let form = format!("token={token}&email=thief%40example.com&password=long+enough+password");
+    assert_eq!(submit(&server, "/setup", "", &form).await.status, 404);
+    assert_eq!(server.app.store.users().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn of_two_who_hold_the_link_one_becomes_administrator() {
+    let server = Server::start().await;
+    let token = server.app.first_run_token().await.unwrap().unwrap();
+    let form = |who: &str| format!("token={token}&email={who}%40example.com&password=0123456789");
+    let (asha, ravi) = (form("asha"), form("ravi"));
+    let (first, second) =
+        tokio::join!(submit(&server, "/setup", "", &asha), submit(&server, "/setup", "", &ravi));
+    let mut statuses = [first.status.as_u16(), second.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [303, 404]);
+    assert_eq!(server.app.store.users().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
