@@ -123,9 +123,9 @@ impl App {
         })))
     }
 
-    /// The time.
+    /// The time, to the millisecond: what is kept and told is no finer.
     pub fn now(&self) -> Timestamp {
-        (self.clock)()
+        to_millisecond((self.clock)())
     }
 
     /// The token that lets the first administrator in by `/setup?token=…`; `None`
@@ -153,6 +153,11 @@ impl App {
     pub(crate) fn closing(&self) -> watch::Receiver<bool> {
         self.closing.subscribe()
     }
+}
+
+/// `at` without its fraction of a millisecond, in which the API tells every time.
+pub(crate) fn to_millisecond(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
 impl Deref for App {

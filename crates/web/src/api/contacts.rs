@@ -28,7 +28,7 @@ use crate::{
         page::{Page, PageQuery, Query},
         path_id,
     },
-    app::App,
+    app::{App, to_millisecond},
     auth::Caller,
     csv_import::ImportOptions,
     problem::Problem,
@@ -194,7 +194,11 @@ pub(crate) async fn one(
     let waiting_for =
         service::contacts::waiting_for(&campaign, live.as_deref(), &contact, app.now())
             .into_iter()
-            .map(|hold| Hold { code: hold.code, reason: hold.sentence, until: hold.until })
+            .map(|hold| Hold {
+                code: hold.code,
+                reason: hold.sentence,
+                until: hold.until.map(to_millisecond),
+            })
             .collect();
     let timeline = contact.trail.iter().map(Timeline::from).collect();
     let contact = View::of(contact, campaign.settings.max_attempts);

@@ -22,7 +22,7 @@ use crate::{
         campaigns::{Ratios, read_id},
         page::Query,
     },
-    app::App,
+    app::{App, to_millisecond},
     auth::Caller,
     problem::Problem,
     service,
@@ -58,18 +58,18 @@ impl Live {
                 state: state_word(campaign.status, Some(view.state)),
                 reason: view.reason.sentence.clone(),
                 reason_code: view.reason.code,
-                until: view.reason.until,
+                until: view.reason.until.map(to_millisecond),
                 ringing: view.ringing,
                 in_progress: view.in_progress,
                 dials_per_second: view.dials_per_second,
                 connected_per_hour: view.connected_per_hour,
                 avg_ring_seconds: view.avg_ring_seconds,
-                last_dial_at: view.last_dial_at.or(campaign.last_dial_at),
+                last_dial_at: view.last_dial_at.map(to_millisecond).or(campaign.last_dial_at),
                 seats: view.seats,
                 eta_seconds: view.eta_seconds,
                 passes,
-                carriers: view.carriers.clone(),
-                at: Some(view.at),
+                carriers: view.carriers.iter().map(told).collect(),
+                at: Some(to_millisecond(view.at)),
             },
             None => {
                 let Reason { code, sentence, until } = unreported(campaign.status);
@@ -93,6 +93,10 @@ impl Live {
             }
         }
     }
+}
+
+fn told(load: &CarrierLoad) -> CarrierLoad {
+    CarrierLoad { resting_until: load.resting_until.map(to_millisecond), ..load.clone() }
 }
 
 fn state_word(status: Status, live: Option<LiveState>) -> &'static str {

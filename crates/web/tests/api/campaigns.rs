@@ -1,6 +1,8 @@
 //! Campaigns: made, patched, started, paused, resumed, stopped, deleted.
 
-use serde_json::json;
+use campanile_domain::{ids::CarrierId, live::CarrierLoad};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
 use crate::harness::{PHONE, Server};
 
@@ -11,6 +13,61 @@ async fn a_campaign_is_made_with_the_promised_defaults() {
     insta::assert_snapshot!("campaign_made", server.show(&made));
     let path = format!("/api/v1/campaigns/{}", made.id());
     assert_eq!(server.get(&path).await.json(), made.json());
+}
+
+/// Every text of `value` that is a time.
+fn times(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(values) => values.iter().flat_map(times).collect(),
+        Value::Object(values) => values.values().flat_map(times).collect(),
+        Value::String(text) if text.parse::<Timestamp>().is_ok() => vec![text],
+        _ => Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn times_are_told_in_utc_to_the_millisecond() {
+    let server = Server::start().await;
+    server.pass_by(SignedDuration::from_nanos(123_456_789));
+    let path = server.draft().await;
+    let added = server.csv(&format!("{path}/contacts"), format!("phone_number\n+{PHONE}\n")).await;
+    let started = server.post(&format!("{path}/start"), json!({})).await;
+    let fine: Timestamp = "2030-01-07T05:30:01.987654321Z".parse().unwrap();
+    let mut view = crate::streams::view(&path, 1);
+    (view.at, view.last_dial_at, view.reason.until) = (fine, Some(fine), Some(fine));
+    view.carriers = vec![CarrierLoad {
+        carrier: CarrierId(1),
+        name: "Acme".into(),
+        dials_per_second: 1.0,
+        cps: 1.0,
+        channels_used: 1,
+        channels: 1,
+        resting_until: Some(fine),
+    }];
+    server.app.live.publish(view);
+    let contacts = server.get(&format!("{path}/contacts")).await;
+    let contact = contacts.json()["data"][0]["id"].as_str().unwrap().to_owned();
+    let answers = [
+        server.post("/api/v1/keys", json!({"name": "crm", "scope": "read"})).await,
+        started,
+        added,
+        contacts,
+        server.get(&format!("{path}/contacts/{contact}")).await,
+        server.get(&format!("{path}/live")).await,
+        server.get(&format!("{path}/activity")).await,
+        server.get(&format!("{path}/setup")).await,
+        server.get("/api/v1/keys").await,
+    ];
+    let mut told = 0;
+    for answer in &answers {
+        assert!(answer.status.is_success(), "{}", answer.text());
+        for time in times(&answer.json()) {
+            let fraction = time.strip_suffix('Z').expect("UTC").split_once('.');
+            assert!(fraction.is_none_or(|(_, digits)| digits.len() <= 3), "{time}");
+            told += 1;
+        }
+    }
+    assert!(told > 12, "only {told} times were looked at");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use campanile_web::{
     App, AppSettings, EngineFacts, EngineLoad, csv_import::ImportLimits, hash_password, mint_key,
 };
 use http_body_util::BodyExt;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -83,8 +83,13 @@ impl Server {
 
     /// Moves the clock.
     pub(crate) fn pass(&self, seconds: i64) {
+        self.pass_by(SignedDuration::from_secs(seconds));
+    }
+
+    /// Moves the clock by less than a second, or more.
+    pub(crate) fn pass_by(&self, time: SignedDuration) {
         let mut now = self.clock.lock().unwrap();
-        *now = now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap();
+        *now = now.checked_add(time).unwrap();
     }
 
     /// A new key.
