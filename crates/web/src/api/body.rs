@@ -7,7 +7,7 @@ use axum::{
     extract::{FromRequest, Request},
     http::{HeaderMap, StatusCode, header},
 };
-use campanile_domain::field::FieldError;
+use campanile_domain::{carrier::CarrierSettings, field::FieldError};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -46,9 +46,20 @@ impl<S: Send + Sync> FromRequest<S> for Object {
     }
 }
 
+/// What a body is read as.
+pub(crate) trait Shape: DeserializeOwned {
+    /// The fields that must be there. serde names only the first that is not; a test
+    /// holds each list to what serde asks for.
+    const REQUIRED: &'static [&'static str];
+}
+
+impl Shape for CarrierSettings {
+    const REQUIRED: &'static [&'static str] = &["name", "host", "cps", "channels"];
+}
+
 /// An object read as `T`: unknown fields, missing ones and wrong types are each
 /// named by their pointer.
-pub(crate) fn read<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Problem> {
+pub(crate) fn read<T: Shape>(object: Map<String, Value>) -> Result<T, Problem> {
     let mut errors = Vec::new();
     let mut rest = object.clone();
     // serde stops at the first fault: take the field at fault out and read on. Each
@@ -59,10 +70,11 @@ pub(crate) fn read<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T,
             Ok(_) => break,
             Err(error) => {
                 let message = error.to_string();
-                if let Some(field) = named_after("missing field `", &message) {
-                    if !object.contains_key(field) {
-                        errors.push(fault(field, "required", format!("`{field}` is required")));
-                    }
+                // serde asks for absent fields after it has read the others. One that
+                // was taken out for a fault of its own is not missing.
+                if named_after("missing field `", &message)
+                    .is_some_and(|field| T::REQUIRED.contains(&field) && !rest.contains_key(field))
+                {
                     break;
                 }
                 let Some((field, code)) = guilty_field::<T>(&rest, &message) else {
@@ -74,6 +86,8 @@ pub(crate) fn read<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T,
             }
         }
     }
+    let missing = T::REQUIRED.iter().filter(|field| !object.contains_key(**field));
+    errors.extend(missing.map(|field| fault(field, "required", format!("`{field}` is required"))));
     Err(Problem::invalid(errors))
 }
 
@@ -118,6 +132,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use campanile_domain::ids::CarrierId;
     use serde::Deserialize;
     use serde_json::json;
 
@@ -130,6 +145,10 @@ mod tests {
         size: u8,
         #[serde(default)]
         more: Option<bool>,
+    }
+
+    impl Shape for Thing {
+        const REQUIRED: &'static [&'static str] = &["name", "size"];
     }
 
     fn faults(value: Value) -> Vec<String> {
@@ -148,10 +167,54 @@ mod tests {
     fn every_fault_names_its_field() {
         assert_eq!(faults(json!({"name": "a", "size": 1})), [""; 0]);
         assert_eq!(faults(json!({"name": "a"})), ["/size required"]);
+        assert_eq!(faults(json!({})), ["/name required", "/size required"]);
+        assert_eq!(faults(json!({"name": 1})), ["/name invalid", "/size required"]);
         assert_eq!(faults(json!({"name": "a", "size": 1, "sise": 2})), ["/sise unknown"]);
+        assert_eq!(
+            faults(json!({"nam": "a"})),
+            ["/nam unknown", "/name required", "/size required"]
+        );
         assert_eq!(
             faults(json!({"name": 1, "size": 300, "more": "x", "~/": 1})),
             ["/name invalid", "/size invalid", "/more invalid", "/~0~1 unknown"]
         );
+    }
+
+    /// Whether `T` lists exactly what serde asks for, of the fields of a whole body.
+    fn lists_what_it_needs<T: Shape>(whole: Value) {
+        let Value::Object(whole) = whole else { panic!("tests give objects") };
+        assert!(read::<T>(whole.clone()).is_ok(), "{whole:?}");
+        for field in whole.keys() {
+            let mut without = whole.clone();
+            without.shift_remove(field);
+            let asked = serde_json::from_value::<T>(Value::Object(without)).is_err();
+            assert_eq!(asked, T::REQUIRED.contains(&field.as_str()), "{field}");
+        }
+        assert!(T::REQUIRED.iter().all(|field| whole.contains_key(*field)));
+    }
+
+    #[test]
+    fn every_body_lists_the_fields_that_it_needs() {
+        use crate::api::{bots, keys, numbers};
+
+        lists_what_it_needs::<bots::New>(json!({"name": "a", "kind": "script", "settings": {}}));
+        lists_what_it_needs::<bots::Patch>(json!({"name": "a", "enabled": true, "settings": {}}));
+        lists_what_it_needs::<keys::New>(json!({"name": "a", "scope": "read"}));
+        lists_what_it_needs::<numbers::New>(json!({
+            "e164": "+911140001234", "carrier_id": CarrierId(1), "label": "", "direction": "outbound",
+        }));
+        let settings: CarrierSettings =
+            serde_json::from_value(json!({"name": "a", "host": "b", "cps": 1, "channels": 1}))
+                .unwrap();
+        lists_what_it_needs::<CarrierSettings>(json!(settings));
+    }
+
+    #[test]
+    fn a_field_missing_within_another_is_a_fault_of_that_one() {
+        let settings = json!({"name": "a", "host": "b", "cps": 1, "channels": 1, "auth": {}});
+        let Value::Object(settings) = settings else { panic!("an object") };
+        let problem = read::<CarrierSettings>(settings).unwrap_err();
+        let pointers: Vec<_> = problem.errors.iter().map(|error| &error.pointer).collect();
+        assert_eq!(pointers, ["/auth"]);
     }
 }

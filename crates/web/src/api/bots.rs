@@ -48,22 +48,30 @@ impl From<Bot> for View {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct New {
+pub(crate) struct New {
     name: String,
     kind: BotKind,
     #[serde(default)]
     settings: Map<String, Value>,
 }
 
+impl body::Shape for New {
+    const REQUIRED: &'static [&'static str] = &["name", "kind"];
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Patch {
+pub(crate) struct Patch {
     #[serde(default)]
     name: Option<String>,
     #[serde(default)]
     enabled: Option<bool>,
     #[serde(default)]
     settings: Option<Map<String, Value>>,
+}
+
+impl body::Shape for Patch {
+    const REQUIRED: &'static [&'static str] = &[];
 }
 
 pub(crate) async fn list(

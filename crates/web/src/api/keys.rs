@@ -53,9 +53,13 @@ impl View {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct New {
+pub(crate) struct New {
     name: String,
     scope: Scope,
+}
+
+impl body::Shape for New {
+    const REQUIRED: &'static [&'static str] = &["name", "scope"];
 }
 
 pub(crate) async fn list(

@@ -26,13 +26,17 @@ use crate::{
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct New {
+pub(crate) struct New {
     e164: String,
     carrier_id: CarrierId,
     #[serde(default)]
     label: Option<String>,
     #[serde(default)]
     direction: Option<Direction>,
+}
+
+impl body::Shape for New {
+    const REQUIRED: &'static [&'static str] = &["e164", "carrier_id"];
 }
 
 pub(crate) async fn list(
