@@ -27,6 +27,9 @@ use crate::{
     record::{Line, Recorder, Side, Summary, now as wall_now},
 };
 
+/// The callee's network is asked before a call is refused, at any time scale: a refusal
+/// sooner than 300 ms is how a carrier sheds load.
+const REFUSAL_MIN: Duration = Duration::from_millis(400);
 /// 20 ms of audio.
 const FRAME: Duration = Duration::from_millis(20);
 /// A person who leaves hanging up to a bot that never does.
@@ -239,7 +242,9 @@ impl Exchange {
         if rings {
             self.plan(key, Deed::Ring, now + self.scaled(reached_after));
         }
-        self.plan(key, Deed::Decide, now + self.scaled(decided_after));
+        let refused = matches!(fate, Fate::Busy | Fate::NotFound | Fate::Unavailable);
+        let soonest = if refused { REFUSAL_MIN } else { Duration::ZERO };
+        self.plan(key, Deed::Decide, now + self.scaled(decided_after).max(soonest));
     }
 
     fn carry_out(

@@ -158,6 +158,9 @@ impl Breaker {
         match &mut self.state {
             BreakerState::Resting { until } if *until <= now => {
                 self.state = self.state.after(BreakerEvent::RestOver, now);
+                // A storm that goes on shows itself anew. With the old refusals kept, one
+                // busy phone a rest would be all that a list of busy phones ever got.
+                self.recent.clear();
             }
             BreakerState::Resting { until } => *until = (*until).min(longest),
             BreakerState::Probing { next_at } => *next_at = (*next_at).min(now + PROBE_EVERY),

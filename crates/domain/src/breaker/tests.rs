@@ -214,6 +214,22 @@ fn ten_instant_refusals_of_twenty_are_a_storm() {
 }
 
 #[test]
+fn a_list_of_busy_phones_is_worked_off_ten_calls_a_rest() {
+    let mut breaker = Breaker::default();
+    let (mut now, mut busy, mut rests) = (0, 0, 0);
+    while busy < 36 {
+        now = breaker.ready_at(at(now)).as_second() - at(0).as_second();
+        breaker.call_started(at(now));
+        match breaker.call_ended(&refused(486), at(now)).trouble {
+            false => busy += 1,
+            true => rests += 1,
+        }
+    }
+    assert_eq!(rests, 3, "nine busy phones, then a rest, and again");
+    assert!(now <= 10 + 20 + 40, "within the rests alone: {now} s");
+}
+
+#[test]
 fn a_call_that_left_before_the_rest_does_not_end_it() {
     let mut breaker = Breaker::default();
     breaker.call_ended(&overloaded(Some(60)), at(0));
