@@ -1,11 +1,14 @@
 //! What `serve` is told: flags first, then the environment, then the file.
 
-use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr};
+use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
 use anyhow::{Context, bail};
 use campanile_engine::PublicAddress;
 use clap::Args;
 use serde::Deserialize;
+
+/// How long live calls may go on after a signal, unless told otherwise.
+const DRAIN: Duration = Duration::from_secs(30);
 
 /// `campanile serve`
 #[derive(Debug, Args)]
@@ -29,8 +32,11 @@ pub(crate) struct ServeArgs {
     /// Most calls of this machine at once [default: 1000].
     #[arg(long, env = "CAMPANILE_MAX_CALLS")]
     max_calls: Option<u32>,
+    /// How long live calls may go on after SIGTERM, in seconds [default: 30].
+    #[arg(long, env = "CAMPANILE_DRAIN_SECONDS")]
+    drain_seconds: Option<u32>,
     /// TOML file with the same names (`data`, `listen`, `sip`, `public_address`,
-    /// `rtp_ports`, `max_calls`); flags win over it.
+    /// `rtp_ports`, `max_calls`, `drain_seconds`); flags win over it.
     #[arg(long, env = "CAMPANILE_CONFIG")]
     config: Option<PathBuf>,
 }
@@ -44,6 +50,7 @@ pub(crate) struct ServeConfig {
     pub(crate) public_address: PublicAddress,
     pub(crate) rtp_ports: RangeInclusive<u16>,
     pub(crate) max_calls: u32,
+    pub(crate) drain: Duration,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -55,6 +62,7 @@ struct ConfigFile {
     public_address: Option<String>,
     rtp_ports: Option<String>,
     max_calls: Option<u32>,
+    drain_seconds: Option<u32>,
 }
 
 /// Ports, both ends included; even ones carry RTP.
@@ -109,6 +117,10 @@ impl ServeArgs {
             public_address: self.public_address.or(public_address).unwrap_or_default(),
             rtp_ports: first..=last,
             max_calls: self.max_calls.or(file.max_calls).unwrap_or(1_000),
+            drain: self
+                .drain_seconds
+                .or(file.drain_seconds)
+                .map_or(DRAIN, |seconds| Duration::from_secs(seconds.into())),
         })
     }
 }

@@ -8,12 +8,14 @@ use campanile_engine::{Engine, EngineConfig, Monitor};
 use campanile_store::{Store, live::LiveHub};
 use campanile_web::{App, AppSettings, EngineFacts, EngineLoad};
 use jiff::Timestamp;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+    task::JoinHandle,
+};
 
 use crate::config::ServeArgs;
-
-/// How long live calls may go on after a signal.
-const DRAIN: Duration = Duration::from_secs(30);
 
 /// A running dialler with its console.
 pub(crate) struct Server {
@@ -53,7 +55,8 @@ impl Server {
             .context("the dialler cannot start")?;
         let facts = Arc::new(Facts(engine.monitor()));
         let app = App::new(AppSettings::new(store.clone(), live, facts, url.clone())).await?;
-        let first_run = app.first_run_token().await?.map(|token| format!("{url}/setup?token={token}"));
+        let first_run =
+            app.first_run_token().await?.map(|token| format!("{url}/setup?token={token}"));
         let (stop_web, mut stopped) = watch::channel(false);
         let web = tokio::spawn(campanile_web::serve(listener, app.clone(), async move {
             let _ = stopped.wait_for(|stop| *stop).await;
@@ -99,7 +102,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         public_address: config.public_address,
         rtp_ports: config.rtp_ports,
         max_calls: config.max_calls,
-        drain: DRAIN,
+        drain: config.drain,
     };
     let server = Server::start(store, config.listen, engine).await?;
     println!("console  {}", server.url);
@@ -107,18 +110,21 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     if let Some(address) = &server.first_run {
         println!("sign-in  {address}");
     }
+    // Listened for before anybody is told that we are ready, and by one listener: no
+    // signal kills us in between, and none is missed.
+    let mut signals = EndSignals::listen();
     println!("ready");
     tokio::select! {
-        () = end_signal() => {}
+        () = signals.next() => {}
         fault = server.engine.failed() => bail!("{fault}"),
     }
     tracing::info!(
-        drain_seconds = DRAIN.as_secs(),
+        drain_seconds = config.drain.as_secs(),
         "Ending: no new calls, live calls may end; a second signal ends at once"
     );
     tokio::select! {
         () = server.stop() => Ok(()),
-        () = end_signal() => bail!("asked twice: ended with calls up"),
+        () = signals.next() => bail!("asked twice: ended with calls up"),
     }
 }
 
@@ -127,14 +133,29 @@ pub(crate) fn open(data: &Path) -> anyhow::Result<Store> {
     Store::open(data).with_context(|| format!("cannot open the data directory {}", data.display()))
 }
 
-/// Waits for SIGTERM or Ctrl-C.
-pub(crate) async fn end_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
+/// SIGTERM and Ctrl-C.
+struct EndSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
 
-    let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be handled");
-    let mut interrupt = signal(SignalKind::interrupt()).expect("SIGINT can be handled");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+impl EndSignals {
+    fn listen() -> Self {
+        Self {
+            terminate: signal(SignalKind::terminate()).expect("SIGTERM can be handled"),
+            interrupt: signal(SignalKind::interrupt()).expect("SIGINT can be handled"),
+        }
     }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Waits for the first SIGTERM or Ctrl-C.
+pub(crate) async fn end_signal() {
+    EndSignals::listen().next().await;
 }
