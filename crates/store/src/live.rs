@@ -39,6 +39,12 @@ impl LiveHub {
         self.with_slot(campaign, |slot| slot.borrow().clone())
     }
 
+    /// The newest view of every campaign that has one.
+    pub fn all(&self) -> Vec<Arc<LiveView>> {
+        let slots = self.slots.lock().expect("no holder of this lock panics");
+        slots.values().filter_map(|slot| slot.borrow().clone()).collect()
+    }
+
     /// Wakes at every new view of a campaign.
     pub fn watch(&self, campaign: CampaignId) -> watch::Receiver<Option<Arc<LiveView>>> {
         self.with_slot(campaign, |slot| slot.subscribe())

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::{
     auth::{first_run::FirstRun, limiter::SignInLimiter, passwords::Passwords},
     csv_import::ImportLimits,
-    live::Pages,
+    live::{Histories, Pages},
 };
 
 /// Tells the time; tests fix it.
@@ -95,6 +95,8 @@ pub struct Parts {
     pub version: &'static str,
     /// Rendered live fragments.
     pub(crate) pages: Pages,
+    /// What the small curves are drawn from.
+    pub(crate) histories: Histories,
     pub(crate) passwords: Passwords,
     pub(crate) sign_ins: SignInLimiter,
     pub(crate) first_run: FirstRun,
@@ -115,6 +117,7 @@ impl App {
             import_limits: settings.import_limits,
             version: env!("CARGO_PKG_VERSION"),
             pages: Pages::default(),
+            histories: Histories::default(),
             passwords: Passwords::default(),
             sign_ins: SignInLimiter::default(),
             first_run,

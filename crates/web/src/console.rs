@@ -15,6 +15,7 @@ mod new;
 mod parts;
 mod setup;
 mod signin;
+mod spark;
 mod text;
 
 use std::convert::Infallible;

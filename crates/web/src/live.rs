@@ -5,6 +5,7 @@
 //! viewer gets the same bytes. A viewer gets the newest frame, never a queue of old
 //! ones, and the first one at once.
 
+mod history;
 mod hub;
 mod stream;
 
@@ -12,6 +13,7 @@ use std::{fmt, str::FromStr};
 
 use campanile_domain::ids::CampaignId;
 
+pub(crate) use history::{Histories, Point, SPAN_SECONDS, record};
 pub(crate) use hub::Pages;
 pub(crate) use stream::{campaign_events, pages};
 

@@ -31,7 +31,7 @@ use super::{
     parts::{Tone, notice, sentence},
     text::{Clock, seconds_between},
 };
-use crate::service::ServiceError;
+use crate::{live::Point, service::ServiceError};
 
 /// Everything the page shows, as it was at one moment.
 pub(crate) struct View {
@@ -39,6 +39,8 @@ pub(crate) struct View {
     pub(crate) figures: RunFigures,
     /// The newest view that the engine published, however old.
     pub(crate) live: Option<Arc<LiveView>>,
+    /// The last quarter of an hour of the run.
+    pub(crate) history: Vec<Point>,
     pub(crate) bot: Option<BotLine>,
     pub(crate) pool: Vec<PoolNumber>,
     pub(crate) activity: Vec<Activity>,

@@ -24,6 +24,7 @@ use super::{
     icons::{self, Icon},
     layout::{Page, Place},
     parts::{Shape, Stretch, Tone, bar, none, status_badge, status_look},
+    spark::{Sample, spark},
     text::{count, counted, local_time, percent, rate, seconds_between, share},
 };
 use crate::{app::App, auth::Act, service};
@@ -65,6 +66,8 @@ impl Asked {
 pub(crate) struct Row {
     pub(crate) campaign: Campaign,
     pub(crate) live: Option<std::sync::Arc<LiveView>>,
+    /// Dials a second of the last quarter of an hour; of a running campaign only.
+    pub(crate) dials: Vec<Sample>,
 }
 
 /// Everything the page shows.
@@ -169,7 +172,18 @@ async fn beginnings(app: &App, visit: &Visit) -> service::Result<Beginnings> {
 
 fn row_of(app: &App, campaign: Campaign) -> Row {
     let live = app.live.latest(campaign.id).filter(|live| live.run == campaign.run);
-    Row { campaign, live }
+    let points = match campaign.status {
+        Status::Running => app.histories.of(campaign.id, campaign.run),
+        Status::Draft | Status::Paused | Status::Completed | Status::Failed => Vec::new(),
+    };
+    let dials = points.iter().map(|point| (point.at, point.dials_per_second)).collect();
+    Row { campaign, live, dials }
+}
+
+/// The highest speed of any campaign: their curves share one scale, so that a slow
+/// one looks slow.
+fn fastest(rows: &[Row]) -> f64 {
+    rows.iter().flat_map(|row| &row.dials).map(|(_, dials)| *dials).fold(0.0, f64::max)
 }
 
 /// The live frame: the counts, and the rows of every campaign that is at work or
@@ -188,11 +202,12 @@ pub(super) async fn frame(app: &App, role: Role) -> service::Result<Markup> {
     let powers = Powers::of(role);
     let rows: Vec<Row> =
         everyone.into_iter().filter(moved).map(|campaign| row_of(app, campaign)).collect();
+    let fastest = fastest(&rows);
     Ok(html! {
         @for (status, words) in tabs(&counts) {
             span id={ "tab-" (status.map_or("all", Status::word)) } data-part="" { (words) }
         }
-        table { tbody { @for each in &rows { (row(each, powers, now)) } } }
+        table { tbody { @for each in &rows { (row(each, powers, now, fastest)) } } }
     })
 }
 
@@ -271,6 +286,7 @@ fn address(status: Option<Status>, search: &str) -> String {
 }
 
 fn table(list: &List) -> Markup {
+    let fastest = fastest(&list.rows);
     html! {
         div.scroll tabindex="0" role="region" aria-label="Table of campaigns" {
             table.table.hov.list role="table" {
@@ -286,14 +302,14 @@ fn table(list: &List) -> Markup {
                         th scope="col" { span.vh { "Actions" } }
                     }
                 }
-                tbody { @for each in &list.rows { (row(each, list.powers, list.now)) } }
+                tbody { @for each in &list.rows { (row(each, list.powers, list.now, fastest)) } }
             }
         }
     }
 }
 
-/// One campaign of the list.
-pub(crate) fn row(row: &Row, powers: Powers, now: Timestamp) -> Markup {
+/// One campaign of the list, with its curve on the scale up to `fastest`.
+pub(crate) fn row(row: &Row, powers: Powers, now: Timestamp, fastest: f64) -> Markup {
     let campaign = &row.campaign;
     let id = campaign.id;
     let metrics = campaign.sums.metrics();
@@ -322,7 +338,12 @@ pub(crate) fn row(row: &Row, powers: Powers, now: Timestamp) -> Markup {
             }
             td.st { div.status { (status_badge(campaign.status)) } }
             td.prog { (progress(campaign)) }
-            td.num data-l="Dials/sec" { @match speed { Some(speed) => (rate(speed)), None => (nil()) } }
+            td.num data-l="Dials/sec" {
+                div.sparkcell {
+                    (spark(tone_of(speed), "Dials a second", &row.dials, now, Some(fastest)))
+                    span { @match speed { Some(speed) => (rate(speed)), None => (nil()) } }
+                }
+            }
             td.num data-l="Connected" { @if campaign.started.is_some() { (count(campaign.sums.connected)) } @else { (nil()) } }
             td.num data-l="Answer %" { (ratio(metrics.answer_rate, 1)) }
             td.num.lowp data-l="Abandon %" {
@@ -332,6 +353,10 @@ pub(crate) fn row(row: &Row, powers: Powers, now: Timestamp) -> Markup {
             td.num.act { div.status { (next_action(campaign, powers)) } }
         }
     }
+}
+
+fn tone_of(speed: Option<f64>) -> &'static str {
+    if speed.is_some() { "green" } else { "grey" }
 }
 
 fn progress(campaign: &Campaign) -> Markup {

@@ -102,6 +102,7 @@ pub(crate) async fn load(app: &App, role: Role, id: CampaignId) -> service::Resu
         dialling_seconds: dialling_seconds(&campaign, &activity, now),
         clock: Clock::new(&settings.window.timezone, now),
         live: app.live.latest(id),
+        history: app.histories.of(id, campaign.run),
         calls: Calls::default(),
         import: None,
         powers: Powers::of(role),

@@ -13,6 +13,7 @@ use super::View;
 use crate::console::{
     icons::Icon,
     parts::{Shape, Stretch, Tone, bar, off, stat},
+    spark::spark,
     text::{
         Clock, NBSP, ago, count, counted, eta, percent, rate, rfc, seconds_between, share, span,
         utc,
@@ -186,12 +187,13 @@ fn counters(view: &View, live: Option<&LiveView>) -> Markup {
     let last = live.and_then(|live| live.last_dial_at).or(view.campaign.last_dial_at);
     let speed = live.and_then(|live| live.dials_per_second);
     let hourly = live.and_then(|live| live.connected_per_hour);
+    let (dials, connected) = curves(view);
     html! {
         dl.stats {
             (stat("Ringing", count(ringing), if ringing == 0 { "none out" } else { "not yet answered" }))
             (stat("In Progress", html! { (count(talking)) small { " / " (count(u64::from(seats))) } }, "seats talking"))
-            (stat("Dials/sec", figure(speed), idle(speed, "last 10 s")))
-            (stat("Connected/hr", figure(hourly), idle(hourly, "projected")))
+            (stat("Dials/sec", html! { (figure(speed)) (dials) }, idle(speed, "last 10 s")))
+            (stat("Connected/hr", html! { (figure(hourly)) (connected) }, idle(hourly, "projected")))
             (stat(
                 "Avg Ring Time",
                 ring.map_or_else(off, |ring| html! { (rate(ring)) small { (NBSP) "s" } }),
@@ -200,6 +202,23 @@ fn counters(view: &View, live: Option<&LiveView>) -> Markup {
             (last_dial(view, last))
         }
     }
+}
+
+/// The last quarter of an hour of both rates.
+fn curves(view: &View) -> (Markup, Markup) {
+    let now = view.clock.now();
+    let tone = if view.campaign.status == Status::Running { "green" } else { "grey" };
+    let dials: Vec<_> =
+        view.history.iter().map(|point| (point.at, point.dials_per_second)).collect();
+    let connected: Vec<_> = view
+        .history
+        .iter()
+        .filter_map(|point| Some((point.at, point.connected_per_hour?)))
+        .collect();
+    (
+        spark(tone, "Dials a second", &dials, now, None),
+        spark(tone, "Connected an hour", &connected, now, None),
+    )
 }
 
 /// Last Dial ticks in the browser; the server draws what was true at rendering.

@@ -130,6 +130,16 @@ fn the_config_panel_shows_every_setting_of_the_run() {
 }
 
 #[test]
+fn the_rates_have_curves_while_there_is_a_history() {
+    let mut running = states().remove(2).1;
+    let drawn = panel::panel(&running).into_string();
+    assert!(drawn.contains("<title>Dials a second, last 10\u{a0}m"), "{drawn}");
+    assert!(drawn.contains("<title>Connected an hour, last 10\u{a0}m"), "{drawn}");
+    running.history.clear();
+    assert!(!panel::panel(&running).into_string().contains("<svg class=\"spark"));
+}
+
+#[test]
 fn the_green_strip_brings_its_numbers() {
     insta::assert_snapshot!(said(&figures::strip(&states().remove(2).1)));
     let empty = view(campaign(Status::Draft), None);

@@ -300,6 +300,7 @@ pub(super) fn view(campaign: Campaign, live: Option<Arc<LiveView>>) -> View {
         dialling_seconds: 13_000,
         clock: Clock::new(&campaign.settings.window.timezone, now()),
         live,
+        history: if started { history() } else { Vec::new() },
         bot: Some(BotLine { name: "emi-reminder-hi".into(), enabled: true }),
         pool,
         activity: log(),
@@ -313,6 +314,23 @@ pub(super) fn view(campaign: Campaign, live: Option<Arc<LiveView>>) -> View {
         powers: ALL,
         campaign,
     }
+}
+
+/// Ten minutes of steady dialling, with a pause in it.
+fn history() -> Vec<Point> {
+    let point = |tick: i64| {
+        let second = now().as_second() - tick * 5;
+        Point {
+            at: Timestamp::from_second(second).unwrap(),
+            dials_per_second: if (40..52).contains(&tick) {
+                0.0
+            } else {
+                8.5 + (tick % 7) as f64 / 5.0
+            },
+            connected_per_hour: Some(7_200.0 + (tick % 11) as f64 * 40.0),
+        }
+    };
+    (0..120).rev().map(point).collect()
 }
 
 /// Every state worth a look, by name.
