@@ -295,6 +295,8 @@ impl Sign {
     fn of(report: &CallReport) -> Self {
         match report.ending {
             Ending::Withdrawn | Ending::NotSent => Self::Nothing,
+            // A bot that could not be prepared: nothing was dialled.
+            Ending::Connected { .. } if report.answered_at.is_none() => Self::Nothing,
             Ending::Connected { .. } | Ending::NoSeat => Self::Worked,
             Ending::RingTimeout { .. } if report.ringing_at.is_none() => Self::Nothing,
             Ending::RingTimeout { .. } => Self::Worked,

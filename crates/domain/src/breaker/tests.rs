@@ -89,9 +89,11 @@ fn every_state_answers_every_event() {
 #[test]
 fn every_kind_of_ending_on_a_healthy_carrier_and_on_trial() {
     let rang = |ending| CallReport { ringing_at: Some(at(0)), ..report(ending) };
+    let answered = |ending| CallReport { answered_at: Some(at(0)), ..report(ending) };
     let reports = [
-        ("answered", report(Ending::Connected { bot_failed: false })),
-        ("answered, bot failed", report(Ending::Connected { bot_failed: true })),
+        ("answered", answered(Ending::Connected { bot_failed: false })),
+        ("answered, bot failed", answered(Ending::Connected { bot_failed: true })),
+        ("no bot, not dialled", report(Ending::Connected { bot_failed: true })),
         ("no seat", report(Ending::NoSeat)),
         ("rang out", rang(Ending::RingTimeout { sip_code: Some(487) })),
         ("timed out unheard", report(Ending::RingTimeout { sip_code: None })),
