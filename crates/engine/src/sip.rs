@@ -329,7 +329,7 @@ impl Shard {
 
     fn sip_ended(&mut self, key: CallKey, ended: ua::Ended, now: Now) {
         let Some(trace) = self.calls.forget_key(key) else { return };
-        let messages = self.parts.agent.ladder(key);
+        let messages = self.parts.agent.take_ladder(key);
         self.recent.keep(trace.attempt, ladder::in_wall_time(messages, now));
         if let Some(place) = trace.place {
             self.tell_call(place, Input::SipEnded(ended), now);
