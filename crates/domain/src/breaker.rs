@@ -202,6 +202,12 @@ impl Breaker {
         &self.cause
     }
 
+    /// What is wrong with the carrier, while it rests, is on trial, or has shown no sign
+    /// of life since its last failure.
+    pub fn trouble(&self) -> Option<&str> {
+        (self.failures_in_a_row > 0 || !self.is_closed()).then_some(self.cause())
+    }
+
     /// A call is about to leave through the carrier.
     pub fn call_started(&mut self, now: Timestamp) {
         self.apply(BreakerEvent::CallStarted, now);
@@ -314,7 +320,11 @@ impl Sign {
 
 fn cause_of(report: &CallReport) -> String {
     match (report.ending, report.sip_code) {
-        (Ending::NoReply, _) | (_, None) => "no reply".into(),
+        (Ending::NoReply, _) | (_, None) => match &report.sip_reason {
+            // It was never reached, and that is why.
+            Some(why) => format!("no reply: {why}"),
+            None => "no reply".into(),
+        },
         (_, Some(code)) => {
             match label_of_code(code).map(str::to_owned).or_else(|| report.sip_reason.clone()) {
                 Some(label) => format!("{code} {label}"),

@@ -313,6 +313,10 @@ impl Call {
         self.close(ending, Some(by), answer, Automatic::None, now);
         if let State::Closing(report, _) = &mut self.state {
             report.retry_after_seconds = ended.retry_after;
+            if report.sip_code.is_none() {
+                // Why nothing came, if that is known.
+                report.sip_reason = ended.reason;
+            }
         }
     }
 

@@ -246,3 +246,20 @@ fn a_clock_set_back_prolongs_no_rest() {
     breaker.call_ended(&overloaded(Some(10)), at(0));
     assert_eq!(breaker.ready_at(at(-86_400)), at(-86_400 + 300), "the longest rest at most");
 }
+
+#[test]
+fn trouble_is_told_with_its_cause_from_the_first_failure_to_the_next_sign_of_life() {
+    let mut breaker = Breaker::default();
+    assert_eq!(breaker.trouble(), None);
+    breaker.call_ended(&silent(), at(0));
+    assert_eq!(breaker.trouble(), Some("no reply"), "although it does not rest yet");
+    breaker.call_progressed(at(1));
+    assert_eq!(breaker.trouble(), None);
+    let unreachable = CallReport { sip_reason: Some("nobody is there".into()), ..silent() };
+    for _ in 0..3 {
+        breaker.call_ended(&unreachable, at(2));
+    }
+    assert_eq!(breaker.trouble(), Some("no reply: nobody is there"));
+    breaker.call_progressed(at(3));
+    assert!(breaker.trouble().is_some(), "it rests, and a call that left before it says little");
+}

@@ -76,7 +76,7 @@ impl Scheduler {
             return because(ReasonCode::DiallerDown, sentence);
         }
         self.standing_reason(run, now)
-            .or_else(|| line_reason(run, now))
+            .or_else(|| line_reason(run, &self.carriers, now))
             .unwrap_or_else(|| self.passing_reason(run, now))
     }
 
@@ -166,7 +166,7 @@ impl Scheduler {
 }
 
 /// What the line says: nobody left, or nobody due.
-fn line_reason(run: &Run, now: Timestamp) -> Option<Reason> {
+fn line_reason(run: &Run, carriers: &Carriers, now: Timestamp) -> Option<Reason> {
     let queue = run.setup.queue;
     if !run.claims.is_empty() || run.is_lease_asked() && queue.waiting > 0 {
         return None;
@@ -190,10 +190,15 @@ fn line_reason(run: &Run, now: Timestamp) -> Option<Reason> {
     let due = queue.next_due.filter(|due| *due > now)?;
     let idle = run.tally.calls == 0 && run.figures.is_idle(now);
     let idle = if idle { "Idle: " } else { "" };
-    let sentence = match queue.waiting {
+    let mut sentence = match queue.waiting {
         1 => format!("{idle}1 contact waits for its retry"),
         waiting => format!("{idle}{} contacts wait for retries", grouped(waiting)),
     };
+    for desk in carriers.of_pool(&run.setup.numbers).filter(|desk| desk.carrier.enabled) {
+        if let Some(trouble) = desk.breaker.trouble() {
+            sentence += &format!("; the carrier {} failed: {trouble}", desk.carrier.settings.name);
+        }
+    }
     Some(Reason { code: ReasonCode::RetryWait, sentence, until: Some(due) })
 }
 

@@ -215,6 +215,21 @@ fn a_carrier_that_says_nothing_is_a_network_error_even_when_the_ring_timeout_was
 }
 
 #[test]
+fn what_is_known_of_a_silence_is_told() {
+    let silence = Ended {
+        cause: EndCause::NoReply,
+        code: None,
+        reason: Some("127.0.0.1:9 is unreachable".into()),
+        retry_after: None,
+        after: Duration::from_secs(1),
+    };
+    let rig = Rig::new().tell(1_000, Input::SipEnded(silence));
+    let report = rig.close(Figures::default()).1;
+    assert_eq!((report.ending, report.sip_code), (Ending::NoReply, None));
+    assert_eq!(report.sip_reason.as_deref(), Some("127.0.0.1:9 is unreachable"));
+}
+
+#[test]
 fn a_call_taken_back_by_the_runner_is_withdrawn_whatever_comes_then() {
     for (cause, code) in [
         (EndCause::Cancelled, Some(487)),

@@ -53,7 +53,7 @@ pub struct Ended {
     pub cause: EndCause,
     /// The final answer to the INVITE, when there was one.
     pub code: Option<u16>,
-    /// Its reason phrase.
+    /// Its reason phrase; without an answer, why there is none, if that is known.
     pub reason: Option<String>,
     /// Seconds, from `Retry-After`; at most an hour.
     pub retry_after: Option<u32>,

@@ -237,6 +237,9 @@ impl Caller {
         to: SocketAddr,
     ) {
         if self.sent.to == to {
+            if matches!(self.phase, Phase::Calling | Phase::CancelWait) {
+                common.verdict.reason = Some(format!("{to} is unreachable"));
+            }
             self.input(common, shared, now, Input::NoReply, None);
         }
         let bye_to = common.legs.first().and_then(|leg| leg.bye.as_ref()).map(|bye| bye.to);

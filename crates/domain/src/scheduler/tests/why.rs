@@ -108,3 +108,19 @@ fn every_reason_has_its_cause_and_its_sentence() {
     }
     insta::assert_snapshot!(table);
 }
+
+#[test]
+fn whoever_waits_after_a_failure_of_the_carrier_is_told_of_it() {
+    let mut rig = Rig::one(|campaign| campaign.queue.waiting = 1);
+    let calls = rig.serve();
+    rig.end(calls[0].attempt.id, Ending::NoReply);
+    let due = Some(rig.now + SignedDuration::from_secs(77));
+    let queue = QueueState { waiting: 1, active: 0, next_due: due };
+    rig.tell(Input::Settled { attempt: calls[0].attempt.id, queue });
+    let reason = rig.view().reason;
+    assert_eq!((reason.code, reason.until), (ReasonCode::RetryWait, due));
+    assert_eq!(
+        reason.sentence,
+        "1 contact waits for its retry; the carrier Acme failed: no reply"
+    );
+}

@@ -39,7 +39,10 @@ fn an_unreachable_carrier_ends_its_unanswered_calls_at_once_and_no_others() {
     assert!(far.is_up(), "another host");
     far.agent.handle_unreachable(far.now, End::Callee.addr());
     far.taken();
-    assert_eq!(far.cause(), EndCause::NoReply);
+    let ended = far.ended();
+    assert_eq!((ended.cause, ended.code), (EndCause::NoReply, None));
+    let reason = format!("{} is unreachable", End::Callee.addr());
+    assert_eq!(ended.reason, Some(reason), "other than after silence");
     assert_ne!(far.events[0].0, first, "the call that was answered 100 goes on");
 }
 
