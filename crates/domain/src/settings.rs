@@ -227,6 +227,21 @@ impl Settings {
         if errors.is_empty() { Ok(settings) } else { Err(errors) }
     }
 
+    /// Settings that are promised and not kept yet. Taking one and doing nothing would
+    /// be worse than saying so.
+    fn not_built(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        [
+            (self.pacing.mode == PacingMode::Predictive, "/pacing/mode", "pace predictively"),
+            (self.amd.enabled, "/amd/enabled", "detect answering machines"),
+            (self.allowed_countries.is_some(), "/allowed_countries", "check countries"),
+            (self.config_url.is_some(), "/config_url", "read settings from an address"),
+            (self.starts_at.is_some(), "/starts_at", "start by itself"),
+        ]
+        .into_iter()
+        .filter(|(asked, ..)| *asked)
+        .map(|(_, pointer, wanted)| (pointer, wanted))
+    }
+
     /// Every field that holds a value which no campaign can have. What only Start
     /// asks for (a bot, numbers, contacts) is not checked here.
     pub fn check(&self) -> Vec<FieldError> {
@@ -310,9 +325,66 @@ impl Settings {
         if !(0.0..=8_760.0).contains(&self.abandon_rest_hours) {
             fault("/abandon_rest_hours", "out_of_range", "use 0 to 8760 hours");
         }
+        for (pointer, wanted) in self.not_built() {
+            fault(pointer, "not_supported", &format!("this version does not {wanted} yet"));
+        }
         if self.fail_after_minutes == 0 {
             fault("/fail_after_minutes", "out_of_range", "use at least 1 minute");
         }
         errors
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn faults(patch: Value) -> Vec<(String, &'static str)> {
+        let Value::Object(patch) = patch else { panic!("an object") };
+        let settings = Settings { name: "Reminders".into(), ..Settings::default() };
+        let errors = settings.patched(&patch).err().unwrap_or_default();
+        errors.into_iter().map(|error| (error.pointer, error.code)).collect()
+    }
+
+    #[test]
+    fn the_defaults_stand_once_there_is_a_name() {
+        assert_eq!(faults(json!({})), []);
+        let nameless = Settings::default().check();
+        assert_eq!(nameless.len(), 1, "{nameless:?}");
+    }
+
+    #[test]
+    fn each_fault_names_its_field() {
+        let table = [
+            (json!({ "colour": "red" }), "/colour", "unknown"),
+            (json!({ "concurrency": "many" }), "/concurrency", "invalid"),
+            (json!({ "concurrency": 0 }), "/concurrency", "out_of_range"),
+            (json!({ "ring_timeout_seconds": 14 }), "/ring_timeout_seconds", "out_of_range"),
+            (json!({ "retry_on_system": ["completed"] }), "/retry_on_system", "not_retryable"),
+            (json!({ "always_on": true, "mode": "single_day" }), "/always_on", "needs_continuous"),
+            (json!({ "default_country": "Narnia" }), "/default_country", "unknown_country"),
+            (
+                json!({ "stop_redials_after_seconds": 10, "redial_only_under_seconds": 20 }),
+                "/redial_only_under_seconds",
+                "out_of_range",
+            ),
+        ];
+        for (patch, pointer, code) in table {
+            assert_eq!(faults(patch.clone()), [(pointer.to_owned(), code)], "{patch}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_built_is_refused_and_not_ignored() {
+        let patch = json!({
+            "pacing": { "mode": "predictive" }, "amd": { "enabled": true },
+            "allowed_countries": ["IN"], "config_url": "https://example.com/dialler.json",
+            "starts_at": "2026-12-01T09:00:00Z",
+        });
+        let faults = faults(patch);
+        assert_eq!(faults.len(), 5, "{faults:?}");
+        assert!(faults.iter().all(|(_, code)| *code == "not_supported"), "{faults:?}");
     }
 }
