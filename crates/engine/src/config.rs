@@ -48,7 +48,7 @@ pub struct InvalidPublicAddress(String);
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The SIP address cannot be used.
-    #[error("SIP cannot listen on {address}: {source}")]
+    #[error("SIP cannot listen on {address}; choose another --sip")]
     Sip {
         /// As configured.
         address: SocketAddr,
