@@ -9,6 +9,7 @@ mod campaign;
 mod campaigns;
 mod form;
 mod icons;
+mod keys;
 mod layout;
 pub(crate) mod live;
 mod new;

@@ -239,7 +239,7 @@ pub(crate) fn page_of(list: &List) -> Markup {
             label.with.lead {
                 span.vh { "Search campaigns" }
                 (Icon::Search.small())
-                input.input type="search" name="search" value=(list.asked.search) placeholder="Name" size="26";
+                input.input type="search" name="search" value=(list.asked.search) placeholder="Name" size="26" data-key="/";
             }
             button.btn type="submit" { "Search" }
             span.push.note { "Newest first" }

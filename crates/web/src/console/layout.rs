@@ -6,6 +6,7 @@ use maud::{DOCTYPE, Markup, Render, html};
 use super::{
     assets,
     icons::{self, Icon},
+    keys,
 };
 
 /// Light, dark, or what the reader's system says.
@@ -115,6 +116,7 @@ impl Frame {
                         (self.top(page))
                         main id="main" tabindex="-1" data-live=[page.live] { (main) }
                     }
+                    (keys::help())
                     div.toasts id="toasts" role="status" aria-live="polite" {}
                 }
             }
@@ -176,6 +178,9 @@ impl Frame {
                     aria-label={ (initial) ", account of " (self.reader.email) } { (initial) }
                 div.pop.menu id="account-menu" popover {
                     p { b { (self.reader.email) } span { (super::parts::sentence(self.reader.role)) } }
+                    button.js type="button" command="show-modal" commandfor="keys" {
+                        (Icon::Keyboard.draw()) "Keyboard shortcuts"
+                    }
                     form method="post" action="/signout" {
                         button type="submit" { (Icon::LogOut.draw()) "Sign out" }
                     }

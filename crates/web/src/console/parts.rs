@@ -173,9 +173,18 @@ pub(crate) fn opens(dialog: &str, class: &str, icon: Icon, words: impl Render) -
 
 /// A dialog with its title and ×; opened by [`opens`].
 pub(crate) fn dialog(id: &str, title: &str, body: impl Render) -> Markup {
+    framed_dialog(id, title, None, body)
+}
+
+/// A dialog that a key opens (`assets/keys.js`).
+pub(crate) fn keyed_dialog(id: &str, title: &str, key: &str, body: impl Render) -> Markup {
+    framed_dialog(id, title, Some(key), body)
+}
+
+fn framed_dialog(id: &str, title: &str, key: Option<&str>, body: impl Render) -> Markup {
     let title_id = format!("{id}-title");
     html! {
-        dialog id=(id) aria-labelledby=(title_id) closedby="any" {
+        dialog id=(id) aria-labelledby=(title_id) closedby="any" data-key=[key] {
             header {
                 h2 id=(title_id) { (title) }
                 button.btn.quiet.icon type="button" aria-label="Close" command="close" commandfor=(id) {

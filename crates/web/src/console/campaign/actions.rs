@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::View;
 use crate::console::{
     icons::Icon,
-    parts::{dialog, opens, post_button},
+    parts::{dialog, keyed_dialog, opens, post_button},
     text::{count, counted},
 };
 
@@ -82,11 +82,11 @@ pub(super) fn bar(view: &View) -> Markup {
     html! {
         @for button in Button::offered(campaign).into_iter().filter(allowed) {
             @match button {
-                    Button::Activity => button.btn.quiet type="button" command="show-modal" commandfor="log"
+                    Button::Activity => button.btn.quiet type="button" command="show-modal" commandfor="log" data-key="a"
                         data-hx-get=(at("log")) data-hx-target="#log-lines" {
                         (Icon::History.draw()) "Activity " span.n { (count(campaign.activity_count)) }
                     },
-                    Button::Report => a.btn.quiet href={ "/api/v1/campaigns/" (campaign.id) "/attempts.csv" } download data-report="" {
+                    Button::Report => a.btn.quiet href={ "/api/v1/campaigns/" (campaign.id) "/attempts.csv" } download data-report="" data-key="e" {
                         (Icon::Download.draw()) span { "Attempt Report" }
                     },
                     Button::Edit => a.btn href=(at("edit")) { (Icon::Pencil.draw()) "Edit" },
@@ -124,6 +124,21 @@ pub(super) fn dialogs(view: &View) -> Markup {
                 }
             }))
         }
+        @if view.powers.run {
+            @match status {
+                Status::Running => (by_key("pause", "Pause this campaign?", &at("pause"), html! {
+                    "No new call leaves. " @match view.in_calls() {
+                        0 => "No call is out now.",
+                        1 => "The one call now out goes on to its end.",
+                        n => { "The " b { (count(n)) } " calls now out go on to their ends." }
+                    }
+                }, html! { button.btn.solid.amber type="submit" { "Pause now" } })),
+                Status::Paused => (by_key("resume", "Resume this campaign?", &at("resume"), html! {
+                    "It dials again, if its calling window is open."
+                }, html! { button.btn.primary type="submit" { "Resume now" } })),
+                Status::Draft | Status::Completed | Status::Failed => {},
+            }
+        }
         @if status == Status::Draft && !campaign.has_run && view.powers.edit {
             (dialog("delete", "Delete this draft?", html! {
                 div.in {
@@ -148,6 +163,19 @@ pub(super) fn dialogs(view: &View) -> Markup {
             (super::upload::dialog(view))
         }
     }
+}
+
+/// A question for who pressed `p`: a key is pressed by accident more easily than a
+/// button, which does not ask.
+fn by_key(id: &str, title: &str, action: &str, words: Markup, button: Markup) -> Markup {
+    let body = html! {
+        div.in { p { (words) } }
+        footer {
+            button.btn type="button" command="close" commandfor=(id) { "Keep as it is" }
+            form method="post" action=(action) { (button) }
+        }
+    };
+    keyed_dialog(id, title, "p", body)
 }
 
 /// The activity log. Its button asks for the lines anew, because no frame carries

@@ -138,7 +138,7 @@ pub(super) fn card(view: &View) -> Markup {
                 label.with.lead.push {
                     span.vh { "Search by phone" }
                     (Icon::Search.small())
-                    input.input type="search" name="phone" value=(query.phone) placeholder="Number or last digits" size="20" inputmode="tel";
+                    input.input type="search" name="phone" value=(query.phone) placeholder="Number or last digits" size="20" inputmode="tel" data-key="/";
                 }
                 label {
                     span.vh { "State" }
