@@ -107,7 +107,7 @@ impl Frame {
         html! {
             (DOCTYPE)
             html lang="en" data-theme=[(self.theme != Theme::System).then_some(self.theme.word())] {
-                (head(page.title))
+                (head(page.title, &["htmx.min.js", "console.js"]))
                 body {
                     (icons::sheet())
                     a.skip href="#main" { "Skip to content" }
@@ -195,13 +195,13 @@ pub(crate) fn gate(theme: Theme, title: &str, main: impl Render) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" data-theme=[(theme != Theme::System).then_some(theme.word())] {
-            (head(title))
+            (head(title, &["console.js"]))
             body { (icons::sheet()) main.gate { (main) } }
         }
     }
 }
 
-fn head(title: &str) -> Markup {
+fn head(title: &str, scripts: &[&str]) -> Markup {
     html! {
         head {
             meta charset="utf-8";
@@ -212,9 +212,7 @@ fn head(title: &str) -> Markup {
             link rel="icon" href=(assets::url("logo.svg")) type="image/svg+xml";
             link rel="preload" href=(assets::url("inter.woff2")) as="font" type="font/woff2" crossorigin;
             link rel="stylesheet" href=(assets::url("app.css"));
-            @for script in ["htmx.min.js", "app.js", "live.js", "upload.js", "report.js"] {
-                script src=(assets::url(script)) defer {}
-            }
+            @for script in scripts { script src=(assets::url(script)) defer {} }
         }
     }
 }

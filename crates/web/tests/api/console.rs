@@ -229,12 +229,19 @@ async fn every_asset_that_a_page_names_is_there_and_kept_for_ever() {
     let mut names: Vec<&str> =
         page.split("\"/assets/").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
     names.dedup();
-    assert!(names.len() >= 8, "{names:?}");
+    for kind in [".css", ".js", ".woff2", ".svg"] {
+        assert!(names.iter().any(|name| name.ends_with(kind)), "{kind} in {names:?}");
+    }
     for name in names {
         let answer = person.get(&format!("/assets/{name}")).await;
         assert_eq!(answer.status, 200, "{name}");
         let kept = answer.headers[header::CACHE_CONTROL].to_str().unwrap();
         assert!(kept.contains("immutable"), "{name}: {kept}");
+        let request = Request::get(format!("/assets/{name}")).header("accept-encoding", "br");
+        let packed = person.server.send(request.body(Body::empty()).unwrap()).await;
+        let is_packed = packed.headers.get("content-encoding").is_some_and(|coding| coding == "br");
+        assert_eq!(is_packed, !name.ends_with(".woff2"), "{name}");
+        assert!(!is_packed || packed.body.len() < answer.body.len(), "{name}");
     }
     assert_eq!(person.get("/assets/app.css").await.status, 404, "only by its hash");
 }
