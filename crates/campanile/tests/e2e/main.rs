@@ -1,7 +1,11 @@
 //! The real binary against far ends that none of us wrote.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by its panic")]
+
 mod browser;
 mod demo;
+mod far_end;
 mod kill;
 mod server;
 mod sipp;
+mod trouble;

@@ -2,8 +2,9 @@
 
 use std::{
     io::{BufRead, BufReader},
+    net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -26,9 +27,26 @@ impl Process {
 
     /// Asks it to end with SIGTERM, and waits.
     pub(crate) fn terminate(&mut self) {
-        let id = self.0.id().to_string();
-        let _ = Command::new("kill").args(["-TERM", &id]).status();
+        self.signal("TERM");
         let _ = self.0.wait();
+    }
+
+    /// Sends it a signal by name, such as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.0.id().to_string();
+        let _ = Command::new("kill").args([&format!("-{name}"), &id]).status();
+    }
+
+    /// Waits until it has ended by itself; panics when that takes longer than `limit`.
+    pub(crate) async fn ends_within(&mut self, limit: Duration) -> ExitStatus {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it still runs after {limit:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 
@@ -42,6 +60,8 @@ impl Drop for Process {
 pub(crate) struct Server {
     pub(crate) process: Process,
     pub(crate) url: String,
+    /// Where it speaks SIP.
+    pub(crate) sip: SocketAddr,
     /// The one-time address that makes the first admin, on a new directory.
     pub(crate) setup: Option<String>,
     key: String,
@@ -51,23 +71,29 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on free ports and makes an admin key.
     pub(crate) fn start(data: &Path) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    /// The same, with further arguments of `serve`.
+    pub(crate) fn start_with(data: &Path, more: &[&str]) -> Self {
         let key = binary()
             .args(["key", "create", "--name", "test", "--scope", "admin", "--data"])
             .arg(data)
             .output()
             .unwrap();
         assert!(key.status.success(), "{}", String::from_utf8_lossy(&key.stderr));
-        Self::start_with_key(data, String::from_utf8(key.stdout).unwrap().trim().to_owned())
+        let key = String::from_utf8(key.stdout).unwrap().trim().to_owned();
+        Self::start_with_key(data, key, more)
     }
 
     /// Starts it again on the same directory.
     pub(crate) fn restart(self, data: &Path) -> Self {
         let key = self.key.clone();
         drop(self);
-        Self::start_with_key(data, key)
+        Self::start_with_key(data, key, &[])
     }
 
-    fn start_with_key(data: &Path, key: String) -> Self {
+    fn start_with_key(data: &Path, key: String, more: &[&str]) -> Self {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -77,17 +103,19 @@ impl Server {
             .args(["serve", "--listen", "127.0.0.1:0", "--sip", "127.0.0.1:0"])
             .args(["--public-address", "127.0.0.1", "--data"])
             .arg(data)
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (mut url, mut setup) = (None, None);
+        let (mut url, mut sip, mut setup) = (None, None, None);
         // `serve` prints a block of `name  value` lines and then `ready`.
         for line in &mut lines {
             let line = line.unwrap();
             match line.split_once(char::is_whitespace) {
                 Some(("console", value)) => url = Some(value.trim().to_owned()),
+                Some(("sip", value)) => sip = value.trim().strip_prefix("udp ").map(str::to_owned),
                 Some(("sign-in", value)) => setup = Some(value.trim().to_owned()),
                 Some(_) => {}
                 None if line == "ready" => break,
@@ -98,7 +126,8 @@ impl Server {
         let url = url.unwrap_or_else(|| {
             panic!("no console: {}", std::fs::read_to_string(data.join("server.log")).unwrap())
         });
-        Self { process: Process(child), url, setup, key, http: reqwest::Client::new() }
+        let sip = sip.expect("it says where it speaks SIP").parse().unwrap();
+        Self { process: Process(child), url, sip, setup, key, http: reqwest::Client::new() }
     }
 
     /// One API call that must succeed.
@@ -124,6 +153,14 @@ impl Server {
 
     pub(crate) async fn get(&self, path: &str) -> Value {
         self.call("GET", path, Value::Null).await
+    }
+
+    /// The open stream of a campaign's events.
+    pub(crate) async fn events(&self, campaign: &str) -> reqwest::Response {
+        let url = format!("{}/api/v1/campaigns/{campaign}/events", self.url);
+        let response = self.http.get(url).bearer_auth(&self.key).send().await.unwrap();
+        assert!(response.status().is_success(), "{}", response.status());
+        response
     }
 
     /// Posts a contact file.

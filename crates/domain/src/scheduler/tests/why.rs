@@ -119,8 +119,5 @@ fn whoever_waits_after_a_failure_of_the_carrier_is_told_of_it() {
     rig.tell(Input::Settled { attempt: calls[0].attempt.id, queue });
     let reason = rig.view().reason;
     assert_eq!((reason.code, reason.until), (ReasonCode::RetryWait, due));
-    assert_eq!(
-        reason.sentence,
-        "1 contact waits for its retry; the carrier Acme failed: no reply"
-    );
+    assert_eq!(reason.sentence, "1 contact waits for its retry; the carrier Acme failed: no reply");
 }
