@@ -114,6 +114,8 @@ struct Leg {
     stream: Box<Stream>,
     /// Where it is in the wheel, once it sends.
     slot: Option<usize>,
+    /// Listed as such: it had its batch, and its turn comes again.
+    unfinished: bool,
 }
 
 impl MediaThread {
@@ -161,9 +163,7 @@ impl MediaThread {
                 Err(error) => return Err(error),
             }
             let mut now = self.clock.now();
-            for place in std::mem::take(&mut self.unfinished) {
-                self.read(place, now);
-            }
+            self.read_on(now);
             for event in &events {
                 if event.token() != WAKER {
                     self.read(event.token().0 as Place, now);
@@ -201,7 +201,7 @@ impl MediaThread {
                     // The call goes on deaf, and the no-media limit ends it.
                     tracing::error!(%error, "The audio of a call cannot be watched");
                 }
-                self.legs.insert(place, Leg { socket, stream, slot: None });
+                self.legs.insert(place, Leg { socket, stream, slot: None, unfinished: false });
             }
             Command::Described(place, remote) => {
                 if let Some(leg) = self.legs.get_mut(&place) {
@@ -232,7 +232,7 @@ impl MediaThread {
     /// Hears what came to a call's port, up to a batch: a flood of one call does not
     /// silence the others.
     fn read(&mut self, place: Place, now: Now) {
-        let Some(leg) = self.legs.get_mut(&place) else { return };
+        let Some(leg) = self.legs.get_mut(&place).filter(|leg| !leg.unfinished) else { return };
         for _ in 0..BATCH {
             match leg.socket.recv_from(&mut self.buffer[..]) {
                 Ok((bytes, from)) => leg.stream.receive(from, &self.buffer[..bytes], now.at),
@@ -241,7 +241,18 @@ impl MediaThread {
                 Err(_) => {}
             }
         }
+        leg.unfinished = true;
         self.unfinished.push(place);
+    }
+
+    /// Another batch for those who had more than one.
+    fn read_on(&mut self, now: Now) {
+        for place in std::mem::take(&mut self.unfinished) {
+            if let Some(leg) = self.legs.get_mut(&place) {
+                leg.unfinished = false;
+                self.read(place, now);
+            }
+        }
     }
 
     /// Sends for every call whose 20 ms have come.
@@ -269,5 +280,40 @@ impl MediaThread {
         if self.events.send(event).is_ok() {
             self.told = true;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+
+    #[test]
+    fn a_flooded_call_has_one_batch_a_turn_however_often_its_socket_calls() {
+        let (poll, waker) = MediaThread::poll().unwrap();
+        let (_commands, commands_out) = sync_channel(1);
+        let (events, _events_out) = sync_channel(1);
+        let clock = Clock::start();
+        let own = waker.clone();
+        let mut thread = MediaThread::new(clock, poll, commands_out, events, waker, own);
+        let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let port = socket.local_addr().unwrap();
+        let now = clock.now();
+        thread.obey(Command::Open(3, socket, Box::new(Stream::new(1, 2, 3))), now);
+        let flood = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..3 * BATCH {
+            flood.send_to(b"noise", port).unwrap();
+        }
+        for _ in 0..5 {
+            thread.read(3, now);
+        }
+        assert_eq!(thread.unfinished, [3]);
+        thread.read_on(now);
+        thread.read(3, now);
+        assert_eq!(thread.unfinished, [3], "the third batch is still there");
+        thread.read_on(now);
+        thread.read_on(now);
+        assert!(thread.unfinished.is_empty(), "all was read");
     }
 }
