@@ -34,6 +34,8 @@ const SETUP_RETRY: Duration = Duration::from_secs(1);
 /// How long calls that were hung up at the end of the drain may take to report by
 /// themselves: CANCEL and its 487 need a round trip.
 const HANG_UP_GRACE: Duration = Duration::from_secs(2);
+/// How long the line may take to stop: the farewells of the shard, and then some.
+const LAST_FAREWELLS: Duration = Duration::from_secs(3);
 /// How long the store may take for what is still to be written at the end.
 const LAST_WRITES: Duration = Duration::from_secs(10);
 
@@ -85,7 +87,7 @@ enum Phase {
     /// The live ones were hung up.
     HangingUp { until: Instant },
     /// The line was told to stop, and reports what is left.
-    Stopping,
+    Stopping { until: Instant },
     /// All calls have reported; the store writes.
     Writing { until: Instant },
 }
@@ -142,7 +144,7 @@ impl<L: Line> Runner<L> {
                 change = self.changes.recv() => self.on_change(change),
                 event = self.line.next_event(), if self.line_is_open => match event {
                     Some((attempt, event)) => self.on_call(attempt, event),
-                    None if self.phase == Phase::Stopping => self.line_is_open = false,
+                    None if self.is_stopping() => self.line_is_open = false,
                     None => return Err(LineBroke),
                 },
                 Some(answer) = self.writes.next() => self.on_answer(answer),
@@ -270,11 +272,15 @@ impl<L: Line> Runner<L> {
             Phase::HangingUp { until } => {
                 if self.up.is_empty() || now >= until {
                     self.line.stop().await;
-                    self.phase = Phase::Stopping;
+                    self.phase = Phase::Stopping { until: now + LAST_FAREWELLS };
                 }
             }
-            Phase::Stopping => {
-                if !self.line_is_open {
+            Phase::Stopping { until } => {
+                if self.line_is_open && now >= until {
+                    // Its calls become `unknown` at the next start, as after a crash.
+                    tracing::error!(calls = self.up.len(), "The line did not stop in time");
+                }
+                if !self.line_is_open || now >= until {
                     self.phase = Phase::Writing { until: now + LAST_WRITES };
                 }
             }
@@ -292,6 +298,11 @@ impl<L: Line> Runner<L> {
         false
     }
 
+    /// Whether the line was told to stop: then its end is no surprise.
+    fn is_stopping(&self) -> bool {
+        matches!(self.phase, Phase::Stopping { .. } | Phase::Writing { .. })
+    }
+
     /// When to wake, whatever else happens.
     fn wake_at(&self) -> Instant {
         let now = Instant::now();
@@ -302,10 +313,11 @@ impl<L: Line> Runner<L> {
             wake = wake.min(self.setup.not_before);
         }
         match self.phase {
-            Phase::Running | Phase::Stopping => wake,
-            Phase::Draining { until } | Phase::HangingUp { until } | Phase::Writing { until } => {
-                wake.min(until)
-            }
+            Phase::Running => wake,
+            Phase::Draining { until }
+            | Phase::HangingUp { until }
+            | Phase::Stopping { until }
+            | Phase::Writing { until } => wake.min(until),
         }
     }
 }

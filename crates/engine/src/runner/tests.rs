@@ -32,6 +32,8 @@ enum Phones {
     Ring,
     /// They ring, and what gives up is not heard.
     RingForEver,
+    /// They ring, and the line never stops.
+    Hang,
     /// The line breaks with the first call.
     Break,
 }
@@ -66,7 +68,7 @@ impl Line for FakeLine {
         self.events.push_back((attempt, CallEvent::Ringing));
         match self.phones {
             Phones::Answer => self.events.push_back((attempt, CallEvent::Answered)),
-            Phones::Ring | Phones::RingForEver => self.ringing.push(attempt),
+            Phones::Ring | Phones::RingForEver | Phones::Hang => self.ringing.push(attempt),
             Phones::Break => self.over = true,
         }
     }
@@ -100,6 +102,9 @@ impl Line for FakeLine {
 
     async fn stop(&mut self) {
         self.note("stop");
+        if self.phones == Phones::Hang {
+            return;
+        }
         for attempt in std::mem::take(&mut self.ringing) {
             self.end(attempt, Ending::Withdrawn);
         }
@@ -258,6 +263,15 @@ async fn calls_that_outlive_the_drain_are_hung_up_and_nothing_stays_claimed() {
             assert_eq!(campaign.count(state), 0, "{state:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_line_that_does_not_stop_does_not_hold_up_the_end() {
+    let rig = Rig::new(Phones::Hang, 5, Duration::ZERO).await;
+    rig.until(async |rig| rig.asked("place") == 5).await;
+    rig.shutdown.send(true).unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(30), rig.runner).await;
+    assert_eq!(ended.expect("it ends").unwrap(), Ok(()));
 }
 
 #[tokio::test]
