@@ -121,7 +121,8 @@ impl Scheduler {
             Input::NotRecorded(attempt) => self.not_recorded(attempt),
             Input::StoreFailed { campaign, attempt } => self.store_failed(campaign, attempt),
             Input::Call(attempt, event) => self.call_moved(attempt, event),
-            Input::Settled { attempt, queue } => self.settled(attempt, queue),
+            Input::Settled { attempt, queue } => self.settled(attempt, Some(queue)),
+            Input::NotSettled(attempt) => self.settled(attempt, None),
             Input::Tick => {}
             Input::ShutDown => self.shutting_down = true,
         }
@@ -235,13 +236,15 @@ impl Scheduler {
         Some(call)
     }
 
-    fn settled(&mut self, attempt: AttemptId, queue: QueueState) {
+    fn settled(&mut self, attempt: AttemptId, queue: Option<QueueState>) {
         let Some(finishing) = self.finishing.remove(&attempt) else { return };
         if let Some(run) = self.runs.get_mut(&finishing.campaign) {
             if finishing.awaited {
                 run.finish_confirmed();
             }
-            run.set_queue(queue);
+            if let Some(queue) = queue {
+                run.set_queue(queue);
+            }
         }
     }
 

@@ -51,6 +51,9 @@ pub enum Input {
         /// The line after the commit.
         queue: QueueState,
     },
+    /// A [`Command::Finish`] will never be committed: the store knows no such attempt,
+    /// or does not take its end. Nothing waits for it any longer.
+    NotSettled(AttemptId),
     /// `poll_timeout` came.
     Tick,
     /// The process is asked to end: no new call.
@@ -97,7 +100,7 @@ pub enum Command {
     HangUp(AttemptId),
     /// Write how far a call has come.
     Progress(Progress),
-    /// Write the end of an attempt; answer with `Settled`.
+    /// Write the end of an attempt; answer with `Settled` or `NotSettled`.
     Finish(Box<Finish>),
     /// The single day is over.
     Sweep {

@@ -625,6 +625,31 @@ fn no_event_of_an_unknown_or_ended_call_does_anything() {
 }
 
 #[test]
+fn an_end_that_the_store_will_never_take_is_not_waited_for() {
+    let mut rig = Rig::one(|campaign| campaign.queue.waiting = 1);
+    let calls = rig.serve();
+    rig.end(calls[0].attempt.id, BUSY);
+    rig.words();
+    assert!(!rig.scheduler.is_idle(), "the store has not answered");
+    rig.tell(Input::NotSettled(calls[0].attempt.id));
+    rig.words();
+    assert!(rig.scheduler.is_idle());
+    assert!(rig.scheduler.finishing.is_empty());
+}
+
+#[test]
+fn a_doubtful_record_leaves_nothing_behind() {
+    let mut rig = Rig::one(|campaign| campaign.queue.waiting = 1);
+    let lease = rig.lease(1, None);
+    let queue = QueueState { waiting: 0, active: 1, next_due: None };
+    rig.tell(Input::Leased { campaign: CampaignId(1), run: 1, leases: vec![lease], queue });
+    let Some(Command::Record(attempt)) = rig.asked.pop() else { panic!("a row is asked for") };
+    rig.tell(Input::StoreFailed { campaign: CampaignId(1), attempt: Some(attempt.id) });
+    rig.tell(Input::NotSettled(attempt.id));
+    assert!(rig.scheduler.finishing.is_empty());
+}
+
+#[test]
 fn an_outcome_that_the_store_is_given_has_a_result() {
     let mut rig = Rig::one(|campaign| campaign.queue.waiting = 1);
     let calls = rig.serve();

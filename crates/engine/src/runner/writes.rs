@@ -127,12 +127,12 @@ async fn answer(store: Store, work: Work) -> Answer {
                 }
                 // It was doubtful whether there is a row, and there is none.
                 Err(StoreError::NotFound(_)) if finish.report.ending == Ending::NotSent => {
-                    Answer::Nothing
+                    tell(Input::NotSettled(finish.attempt.id))
                 }
                 Err(error) => {
                     let attempt = finish.attempt.id;
                     tracing::error!(attempt.id = %attempt, %error, "The end of an attempt is lost");
-                    Answer::RereadLater
+                    Answer::TellAndReread(Box::new(Input::NotSettled(attempt)))
                 }
             }
         }
