@@ -53,6 +53,8 @@ const DATAGRAM_BYTES: usize = 65_535;
 /// Datagrams that wait for a full socket; beyond, the oldest is left to be
 /// retransmitted.
 const UNSENT_MAX: usize = 4_096;
+/// When those are tried again.
+const UNSENT_RETRY: Duration = Duration::from_millis(2);
 /// How long the thread stays after `Stop` so that BYE and CANCEL get their answers.
 const FAREWELL: Duration = Duration::from_millis(800);
 
@@ -209,6 +211,8 @@ impl Shard {
         let next = [self.parts.agent.poll_timeout(), deadline, self.probes.next(), stop_at];
         let timeout = match next.into_iter().flatten().min() {
             _ if self.unfinished => Some(Duration::ZERO),
+            // The socket is not watched for room, which comes within moments.
+            _ if !self.unsent.is_empty() => Some(UNSENT_RETRY),
             at => at.map(|at| at - now),
         };
         match self.parts.poll.poll(events, timeout) {
