@@ -36,6 +36,9 @@ use crate::{
 const MEDIA_THREADS: usize = 1;
 /// A burst of a thousand calls must fit while the shard is busy.
 const SOCKET_BUFFER_BYTES: usize = 4 << 20;
+/// Calls of the user agent for each of ours: one whose BYE nobody answers is reported at
+/// once and stays with it for half a minute, in which others take its place.
+const AGENT_CALLS_A_CALL: usize = 4;
 /// Room in a queue for everything that one call can put into it.
 const MESSAGES_A_CALL: usize = 8;
 
@@ -124,7 +127,7 @@ impl Engine {
             socket,
             agent: UserAgent::new(
                 UaConfig {
-                    max_calls: config.max_calls as usize,
+                    max_calls: AGENT_CALLS_A_CALL * config.max_calls as usize,
                     ..UaConfig::new(contact(sip_addr, config.public_address))
                 },
                 rand::random(),

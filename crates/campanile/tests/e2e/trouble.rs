@@ -284,6 +284,24 @@ async fn a_carrier_that_refuses_our_credentials_is_not_asked_for_ever() {
     house.is_sound();
 }
 
+/// A BYE is repeated for 32 seconds; the next callees do not wait for it.
+#[tokio::test]
+async fn calls_whose_bye_nobody_answers_do_not_fill_the_machine() {
+    let mut house = House::new(hang_up(), &["--max-calls", "2"]).await;
+    let rude = FarEnd::start(|request, answers| {
+        if request.method == "INVITE" {
+            answers.push(request.accept());
+        }
+    });
+    let campaign = house.dial(6, json!({ "port": rude.port }), json!({})).await;
+    house.server.wait_completed(&campaign, Duration::from_secs(10)).await;
+    for row in house.ended(&campaign).await {
+        assert_eq!(row["outcome"], "completed", "{row:#?}");
+    }
+    assert_eq!(rude.calls("BYE").len(), 6);
+    house.is_sound();
+}
+
 #[tokio::test]
 async fn strangers_at_the_sip_port_do_not_disturb_a_campaign() {
     let mut house = House::new(hang_up(), &[]).await;
