@@ -6,7 +6,7 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
     http::{HeaderName, HeaderValue},
-    middleware::from_fn,
+    middleware::{from_fn, from_fn_with_state},
     routing::{get, post},
 };
 use rand::distr::{Alphanumeric, SampleString};
@@ -44,7 +44,7 @@ pub fn router(app: App) -> Router {
         // From here on the last is the outermost.
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(sessions::layer(&app))
-        .layer(from_fn(same_origin::guard))
+        .layer(from_fn_with_state(app.clone(), same_origin::guard))
         .layer(CatchPanicLayer::custom(problem::of_panic))
         .layer(from_fn(problem::finish))
         .layer(CompressionLayer::new().compress_when(headers::is_compressible))
