@@ -109,7 +109,16 @@ impl IntoResponse for Fault {
             tracing::error!(%cause, "A page could not be shown");
         }
         let title = status.canonical_reason().unwrap_or("Error");
-        let words = parts::sentence(&self.error.to_string());
+        let words = match &self.error {
+            ServiceError::NotFound("page") => "There is no page at this address".into(),
+            ServiceError::Internal(_) => {
+                "Something went wrong in the server, and its log says what. Try again".into()
+            }
+            ServiceError::Forbidden(_) => {
+                "Your role does not allow this. Ask an administrator for another one".into()
+            }
+            error => parts::sentence(&error.to_string()),
+        };
         let page = layout::gate(
             self.theme,
             title,

@@ -274,7 +274,7 @@ impl Entries {
                             input.input.t.red[hours.is_some()] aria-label="To" name="end" value=(self.one("end")) size="5" aria-invalid=[hours.map(|_| "true")] aria-describedby="hours-hint";
                         }
                         @if let Some(hours) = hours { p.err.red id="hours-hint" { (Icon::TriangleAlert.small()) (super::parts::sentence(&hours.message)) } }
-                        @else { p.hint id="hours-hint" { "The end is outside; 24:00 is the end of the day." } }
+                        @else { p.hint id="hours-hint" { "From the end on no new call leaves; 24:00 is midnight." } }
                     }
                     (self.zone(errors))
                     fieldset.field {
@@ -290,14 +290,14 @@ impl Entries {
                     fieldset.field {
                         legend.legend-l { "How long" }
                         div.three.gap {
-                            (self.choice("mode", Mode::Continuous.word(), "Multi-day", "Rests outside the window and goes on at the next."))
-                            (self.choice("mode", Mode::SingleDay.word(), "Single day", "What still waits when the window ends is closed."))
+                            (self.choice("mode", Mode::Continuous.word(), "Multi-day", "Rests outside these hours and goes on the next day."))
+                            (self.choice("mode", Mode::SingleDay.word(), "Single day", "Who still waits when the day’s hours end is not called."))
                         }
                         (fault_or_hint("mode", mode, ""))
                     }
                     label.switch {
                         input type="checkbox" role="switch" name="always_on" checked[self.has("always_on", "on")];
-                        span { b { "Always-on" } span.hint { "Never completes by itself; accepts contacts until it is stopped. Multi-day only." } }
+                        span { b { "Always-on" } span.hint { "Waits for new contacts until it is stopped, and never completes by itself. Multi-day only." } }
                     }
                     @if let Some(fault) = fault(errors, &["/always_on"]) { (fault_or_hint("always_on", Some(fault), "")) }
                 }
@@ -307,7 +307,7 @@ impl Entries {
 
     fn zone(&self, errors: &[FieldError]) -> Markup {
         let zone = Field {
-            hint: "An IANA zone, such as Asia/Kolkata.",
+            hint: "Continent and city, such as Asia/Kolkata.",
             pointers: &["/window/timezone"],
             list: "zones",
             ..self.field("timezone", "Time zone")
@@ -340,13 +340,13 @@ impl Entries {
                         legend.legend-l { "Retry on system outcome" }
                         div.opts {
                             @for outcome in Outcome::ALL.iter().filter(|outcome| outcome.may_be_retried()) {
-                                (pill_option("retry_on_system", outcome.word(), outcome.word(), self.has("retry_on_system", outcome.word())))
+                                (pill_option("retry_on_system", outcome.word(), outcome.label(), self.has("retry_on_system", outcome.word())))
                             }
                         }
                         (fault_or_hint("retry_on_system", system, ""))
                     }
                     (Field {
-                        aside: "optional", hint: "Dispositions of the bot, separated by commas, such as no_key, call_dropped.",
+                        aside: "optional", hint: "Results that the bot reports, separated by commas, such as no_key, call_dropped.",
                         pointers: &["/retry_on_custom"], class: "", ..self.field("retry_on_custom", "Retry on the bot’s own outcome")
                     }.draw(errors))
                     (Field {
@@ -359,7 +359,7 @@ impl Entries {
                     }.draw(errors))
                     label.switch {
                         input type="checkbox" role="switch" name="sticky_exclusion" checked[self.has("sticky_exclusion", "on")];
-                        span { b { "Sticky exclusion" } span.hint { "Excluded contacts stay out however they are added." } }
+                        span { b { "Sticky exclusion" } span.hint { "An excluded number stays out, even when it is uploaded again." } }
                     }
                 }
             }

@@ -11,6 +11,9 @@ use crate::live::SPAN_SECONDS;
 /// curve wanders and does not tremble.
 const STEP_SECONDS: i64 = 15;
 const STEPS: i64 = SPAN_SECONDS / STEP_SECONDS;
+/// The least that a curve's width stands for, so that a young one is neither a blot
+/// at the edge nor a mountain.
+const STEPS_MIN: i64 = 12;
 /// Height of the drawing; two units are left above the highest value.
 const HEIGHT: f64 = 26.0;
 const HEADROOM: f64 = 2.0;
@@ -42,9 +45,10 @@ pub(crate) fn spark(
         .iter()
         .fold((f64::MAX, 0.0_f64), |(low, high), step| (low.min(step.mean), high.max(step.mean)));
     let seconds = u64::try_from((STEPS - first.x) * STEP_SECONDS).unwrap_or(0);
+    let left = first.x.min(STEPS - STEPS_MIN);
     let (line, ground) = paths(&steps, top.unwrap_or(high).max(high));
     html! {
-        svg class={ "spark " (class) } viewBox={ "0 0 " (STEPS) " " (HEIGHT) }
+        svg class={ "spark " (class) } viewBox={ (left) " 0 " (STEPS - left) " " (HEIGHT) }
             width="76" height="26" preserveAspectRatio="none" role="img" {
             title {
                 (name) ", last " (span(seconds)) ": "

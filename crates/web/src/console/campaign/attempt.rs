@@ -120,7 +120,7 @@ fn phases(attempt: &Attempt) -> Markup {
         section.card aria-labelledby="phases-title" {
             div.card-head {
                 h2 id="phases-title" { "Where the time went" }
-                p.push { (seconds(whole)) " from INVITE to the end" }
+                p.push { (seconds(whole)) " from dialling to the end" }
             }
             div.phases {
                 (bar("big", &label, &drawn))
@@ -171,7 +171,7 @@ fn timeline(view: &AttemptView) -> Markup {
     let attempt = &view.attempt;
     html! {
         section.card aria-labelledby="timeline-title" {
-            div.card-head { h2 id="timeline-title" { "Timeline" } p { "ms since INVITE" } }
+            div.card-head { h2 id="timeline-title" { "Timeline" } p { "milliseconds since dialling" } }
             div.scroll tabindex="0" role="region" aria-label="Table of events" {
                 table.table.tight.events {
                     thead { tr { th.num scope="col" { "ms" } th scope="col" { "Event" } th scope="col" { "Note" } } }

@@ -297,10 +297,24 @@ fn chip(campaign: CampaignId, clock: &Clock, attempt: &Attempt) -> Markup {
         a class={ "chip " (tone) " r" (tenths) } title=(title)
             href={ "/dashboard/campaigns/" (campaign) "/attempts/" (attempt.id) } {
             i { (attempt.number) }
-            span { (words) }
+            span { (short(&words)) }
             @if instant { em { "instant" } } @else if let Some(ring) = ring { em { (ring) "s" } }
             time datetime=(rfc(attempt.dialled_at)) { (clock.brief(attempt.dialled_at)) }
         }
+    }
+}
+
+/// The words in the room of a chip, whose title has them whole.
+fn short(words: &str) -> &str {
+    match words {
+        "Temporarily unavailable" => "Unavailable",
+        "Number not in service" => "Not in service",
+        "Line busy" => "Busy",
+        "No reply from carrier" => "No reply",
+        "Carrier congestion" => "Congestion",
+        "Incomplete number" => "Incomplete",
+        "No common codec" => "No codec",
+        words => words,
     }
 }
 

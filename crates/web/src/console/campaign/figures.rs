@@ -55,7 +55,10 @@ fn pass_row(view: &View, pass: &PassRow) -> Markup {
                     (None, _) => "not begun",
                     (Some(start), None) => {
                         (clock.plain(start, &clock.brief(start)))
-                        @if view.campaign.ended.is_none() { ", still running" }
+                        @match &view.campaign.ended {
+                            None => ", still running",
+                            Some(end) => { "–" (clock.plain(end.at, &clock.brief(end.at))) }
+                        }
                     }
                     (Some(start), Some(end)) => {
                         (clock.plain(start, &clock.brief(start))) "–" (clock.plain(end, &clock.brief(end)))

@@ -401,26 +401,40 @@ fn advice(code: ReasonCode) -> &'static str {
     match code {
         R::Dialling => "",
         R::OutsideWindow => "It goes on by itself when the window opens.",
-        R::RetryWait => "Nothing is broken. Everyone callable waits for the retry delay.",
-        R::SeatsFull => "Raise Concurrency to dial faster, if the bot can take it.",
-        R::CarrierCps => "The carrier's calls per second are the limit; more carriers raise it.",
-        R::CarrierChannels => "Every channel of the carrier is in a call.",
+        R::RetryWait => {
+            "Nothing is wrong: everyone who is left waits out the retry delay. It goes on by itself."
+        }
+        R::SeatsFull => {
+            "To dial faster: pause, raise Concurrency under Edit, resume. The bot must take as many calls."
+        }
+        R::CarrierCps => {
+            "To dial faster, add a carrier under Setup and one of its numbers to this campaign."
+        }
+        R::CarrierChannels => {
+            "For more calls at once, add a carrier under Setup and one of its numbers to this campaign."
+        }
         R::CarrierResting => {
             "The carrier refused or lost too many calls. It is tried again by itself; these \
-             attempts do not count against the contacts."
+             attempts do not count against the contacts. If it lasts, ask the carrier."
         }
         R::NoCarrier => "Enable a carrier of the number pool under Setup.",
-        R::NoNumber => "Give the campaign an enabled outbound number.",
+        R::NoNumber => "Pause, choose an outbound number under Edit, resume.",
         R::Paused => "Press Resume to go on.",
         R::NothingLeft => "Nobody is left to call; the run completes with its last call.",
-        R::BotMissing => "Enable the bot under Setup.",
-        R::MachineFull => "The limit of this machine (--max-calls) is shared by all campaigns.",
+        R::BotMissing => "Enable it under Setup, or pause and choose another under Edit.",
+        R::MachineFull => {
+            "All campaigns share this machine. Pause another one, or start the server with more --max-calls."
+        }
         R::WaitingForContacts => {
             "Always-on: it dials as soon as contacts arrive, by CSV or by the API."
         }
-        R::StoreDown => "No call leaves that could not be recorded. Look at the disk.",
-        R::DiallerDown => "Is the dialler process running? Its log says more.",
-        R::AbandonLimit => "Pacing fell back until the abandon rate is lower.",
+        R::StoreDown => {
+            "No call leaves that could not be recorded. Check that the server’s disk has room."
+        }
+        R::DiallerDown => "Check that the server still runs; its log says more.",
+        R::AbandonLimit => {
+            "Dialling is slower until the abandon rate falls. More seats lower it, too."
+        }
     }
 }
 

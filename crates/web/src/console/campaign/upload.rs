@@ -34,7 +34,7 @@ pub(super) fn dialog(view: &View) -> Markup {
                             " The new file replaces the " (counted(campaign.total(), "contact", "contacts"))
                             " once it proved to hold at least one good row."
                         }
-                        @if campaign.status == Status::Running { " They are eligible as they land." }
+                        @if campaign.status == Status::Running { " They are called as they arrive." }
                     }
                     (file_field())
                 }
