@@ -5,7 +5,7 @@ mod endings;
 mod garbage;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     net::{Ipv4Addr, SocketAddr, UdpSocket},
     path::Path,
     time::{Duration, Instant},
@@ -281,6 +281,32 @@ async fn a_carrier_that_refuses_our_credentials_is_not_asked_for_ever() {
     let calls = www.calls("INVITE").len() + proxy.calls("INVITE").len();
     let invites = www.requests("INVITE") + proxy.requests("INVITE");
     assert!(invites <= 3 * calls, "{invites} INVITEs for {calls} calls");
+    house.is_sound();
+}
+
+#[tokio::test]
+async fn a_carrier_that_comes_back_is_used_again_by_itself() {
+    let mut house = House::new(hang_up(), &[]).await;
+    let mut refused = BTreeSet::new();
+    let carrier = FarEnd::start(move |request, answers| {
+        if request.method == "INVITE" {
+            if refused.len() < 5 || refused.contains(&request.call_id()) {
+                refused.insert(request.call_id());
+                let later = "Retry-After: 2\r\n";
+                answers.push(request.answer("503 Service Unavailable", later, ""));
+            } else {
+                answers.push(request.accept());
+            }
+        }
+        request.part(answers);
+    });
+    let campaign = house.dial(10, json!({ "port": carrier.port }), json!({})).await;
+    let live = house.live_until(&campaign, Duration::from_secs(5), rests).await;
+    assert!(text(&live["reason"]).contains("503"), "{live:#}");
+    house.server.wait_completed(&campaign, Duration::from_secs(20)).await;
+    let rows = house.ended(&campaign).await;
+    let ended = |outcome: &str| rows.iter().filter(|row| row["outcome"] == outcome).count();
+    assert_eq!((ended("completed"), ended("congestion")), (10, 5), "{rows:#?}");
     house.is_sound();
 }
 
