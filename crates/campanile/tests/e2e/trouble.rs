@@ -5,7 +5,7 @@ mod endings;
 mod garbage;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
     path::Path,
     time::{Duration, Instant},
@@ -287,11 +287,11 @@ async fn a_carrier_that_refuses_our_credentials_is_not_asked_for_ever() {
 #[tokio::test]
 async fn a_carrier_that_comes_back_is_used_again_by_itself() {
     let mut house = House::new(hang_up(), &[]).await;
-    let mut refused = BTreeSet::new();
+    let mut overloaded_until = None;
     let carrier = FarEnd::start(move |request, answers| {
         if request.method == "INVITE" {
-            if refused.len() < 5 || refused.contains(&request.call_id()) {
-                refused.insert(request.call_id());
+            let until = *overloaded_until.get_or_insert(request.at + Duration::from_secs(1));
+            if request.at < until {
                 let later = "Retry-After: 2\r\n";
                 answers.push(request.answer("503 Service Unavailable", later, ""));
             } else {
@@ -306,7 +306,9 @@ async fn a_carrier_that_comes_back_is_used_again_by_itself() {
     house.server.wait_completed(&campaign, Duration::from_secs(20)).await;
     let rows = house.ended(&campaign).await;
     let ended = |outcome: &str| rows.iter().filter(|row| row["outcome"] == outcome).count();
-    assert_eq!((ended("completed"), ended("congestion")), (10, 5), "{rows:#?}");
+    assert_eq!(ended("completed"), 10, "{rows:#?}");
+    // The burst; as much of it as the first refusal did not hold back.
+    assert!((1..=5).contains(&ended("congestion")), "{rows:#?}");
     house.is_sound();
 }
 
