@@ -122,7 +122,7 @@ pub(super) fn notices(view: &View) -> Markup {
                 b { (campaign.failure.as_deref().unwrap_or("The run could not go on")) } " "
                 span {
                     (when(&campaign.ended)) " " (zone)
-                    ". Look at the calls below and at the carrier under Setup. Who asks for help sends the raw setup below along."
+                    ". Look at the calls below and at the carrier under Setup. If the cause stays unclear, copy the raw setup JSON below into a ticket."
                 }
             },
         ),

@@ -421,7 +421,7 @@ fn advice(code: ReasonCode) -> &'static str {
         R::NoNumber => "Pause, choose an outbound number under Edit, resume.",
         R::Paused => "Press Resume to go on.",
         R::NothingLeft => "Nobody is left to call; the run completes with its last call.",
-        R::BotMissing => "Enable it under Setup, or pause and choose another under Edit.",
+        R::BotMissing => "Enable it under Setup; for another bot, make a new campaign.",
         R::MachineFull => {
             "All campaigns share this machine. Pause another one, or start the server with more --max-calls."
         }
