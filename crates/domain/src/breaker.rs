@@ -213,16 +213,21 @@ impl Breaker {
         self.apply(BreakerEvent::CallStarted, now);
     }
 
-    /// A call rings or was answered.
+    /// A call rings, or was answered without having rung: told once a call. It counts
+    /// among the recent ones from now on, long before it ends; else the refusals, which
+    /// end first, would be all that a young campaign is judged by.
     pub fn call_progressed(&mut self, now: Timestamp) {
-        self.failures_in_a_row = 0;
+        self.remember(Sign::Worked);
         self.apply(BreakerEvent::Worked, now);
     }
 
     /// A call ended.
     pub fn call_ended(&mut self, report: &CallReport, now: Timestamp) -> Verdict {
         let sign = Sign::of(report);
-        self.remember(sign);
+        let progressed = report.ringing_at.is_some() || report.answered_at.is_some();
+        if !(progressed && sign == Sign::Worked) {
+            self.remember(sign);
+        }
         let storms = self.recent.iter().filter(|recent| recent.storm).count() >= STORM;
         let (trouble, trips, retry_after) = match sign {
             Sign::Nothing => return Verdict { storms, trouble: false },

@@ -267,7 +267,9 @@ impl Scheduler {
                 if call.advance(AttemptEvent::Answered, &mut run.tally) {
                     call.progress.answered_at = Some(now);
                     self.commands.push_back(Command::Progress(call.progress));
-                    if let Some(desk) = self.carriers.desk_mut(call.carrier.id) {
+                    if call.progress.ringing_at.is_none()
+                        && let Some(desk) = self.carriers.desk_mut(call.carrier.id)
+                    {
                         desk.breaker.call_progressed(now);
                     }
                     run.pacing.observe(PacingEvent::Answered { after_ms: since_placed }, now);

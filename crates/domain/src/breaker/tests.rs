@@ -216,6 +216,17 @@ fn ten_instant_refusals_of_twenty_are_a_storm() {
 }
 
 #[test]
+fn phones_that_ring_speak_against_a_storm_before_they_end() {
+    let mut breaker = Breaker::default();
+    for second in 0..12 {
+        breaker.call_progressed(at(second));
+        breaker.call_ended(&refused(486), at(second));
+        breaker.call_progressed(at(second));
+    }
+    assert!(breaker.is_closed(), "a third of the calls was refused at once");
+}
+
+#[test]
 fn a_list_of_busy_phones_is_worked_off_ten_calls_a_rest() {
     let mut breaker = Breaker::default();
     let (mut now, mut busy, mut rests) = (0, 0, 0);
