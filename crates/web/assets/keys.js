@@ -47,7 +47,8 @@
     before = key
     since = event.timeStamp
     if (!act) return
-    event.preventDefault()
+    // Escape clears a search by itself.
+    if (key !== 'Escape') event.preventDefault()
     act()
   })
 })()

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 use thirtyfour::{
-    ChromeCapabilities, ChromiumLikeCapabilities, WebDriver,
+    ChromeCapabilities, ChromiumLikeCapabilities, Key, TypingData, WebDriver,
     prelude::{By, ElementQueryable, ElementWaitable},
 };
 
@@ -83,6 +83,11 @@ impl Browser {
         element.click().await.unwrap();
     }
 
+    /// Types into whatever has the focus.
+    async fn types(&self, keys: impl Into<TypingData>) {
+        self.driver.action_chain().send_keys(keys).perform().await.unwrap();
+    }
+
     /// Waits until the page's text holds `words`.
     async fn sees(&self, words: &str) {
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -102,7 +107,8 @@ impl Browser {
         text.json().as_str().unwrap_or_default().replace('\u{a0}', " ")
     }
 
-    /// No violation of WCAG A, AA or best practice, in light and in dark.
+    /// No violation of WCAG A, AA or best practice, in light and in dark, once the
+    /// colours have changed.
     async fn accessible(&self, page: &str) {
         for theme in ["light", "dark"] {
             let dress = format!("document.documentElement.dataset.theme = '{theme}'");
@@ -112,7 +118,10 @@ impl Browser {
                 .driver
                 .execute_async(
                     "const done = arguments[arguments.length - 1]; \
-                     axe.run().then((found) => done(found.violations.map((each) => \
+                     const fades = document.getAnimations() \
+                     .filter((each) => each instanceof CSSTransition).map((each) => each.finished); \
+                     Promise.allSettled(fades).then(() => axe.run()) \
+                     .then((found) => done(found.violations.map((each) => \
                      ({ id: each.id, nodes: each.nodes.map((node) => node.html) }))))",
                     vec![],
                 )
@@ -180,6 +189,15 @@ async fn a_newcomer_signs_in_runs_a_campaign_and_downloads_its_report() {
     browser.sees("November reminders").await;
     browser.sees("40 contacts").await;
     browser.accessible("draft").await;
+    browser.types("?").await;
+    browser.sees("Turn these shortcuts off").await;
+    browser.accessible("shortcuts").await;
+    browser.types(Key::Escape).await;
+    browser.types("/").await;
+    browser.types("?").await;
+    let text = browser.text().await;
+    assert!(!text.contains("Turn these shortcuts off"), "no key is heard while one types");
+    browser.types(Key::Escape).await;
 
     // Started: the counters move by themselves.
     browser.press("Start").await;
@@ -201,7 +219,11 @@ async fn a_newcomer_signs_in_runs_a_campaign_and_downloads_its_report() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 
-    browser.press("Pause").await;
+    // By key, which asks first.
+    browser.types("p").await;
+    browser.sees("Pause this campaign?").await;
+    assert_eq!(server.get(&path).await["status"], "running", "it only asks");
+    browser.press("Pause now").await;
     browser.sees("Paused").await;
     assert_eq!(server.get(&path).await["status"], "paused");
     browser.accessible("paused").await;
