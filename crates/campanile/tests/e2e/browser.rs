@@ -227,6 +227,11 @@ async fn a_newcomer_signs_in_runs_a_campaign_and_downloads_its_report() {
     browser.sees("Paused").await;
     assert_eq!(server.get(&path).await["status"], "paused");
     browser.accessible("paused").await;
+    let page = format!("{}/dashboard/campaigns/{id}", server.url);
+    browser.driver.goto(format!("{page}/edit")).await.unwrap();
+    browser.accessible("edit").await;
+    browser.driver.goto(&page).await.unwrap();
+    browser.sees("Paused").await;
     browser.press("Resume").await;
     browser.sees("Live Activity").await;
     let done = server.wait_completed(&id, Duration::from_secs(90)).await;
@@ -244,6 +249,10 @@ async fn a_newcomer_signs_in_runs_a_campaign_and_downloads_its_report() {
     let answered = saved.iter().filter(|row| !row["answered_at"].is_empty()).count();
     let rate = answered as f64 / saved.len() as f64;
     assert!((done["metrics"]["answer_rate"].as_f64().unwrap() - rate).abs() < 1e-9, "{done:#}");
+
+    browser.driver.goto(format!("{page}/attempts/{}", kept[0]["attempt_id"])).await.unwrap();
+    browser.sees("Where the time went").await;
+    browser.accessible("attempt").await;
 
     browser.driver.goto(format!("{}/dashboard/campaigns", server.url)).await.unwrap();
     browser.sees("November reminders").await;
