@@ -6,6 +6,7 @@
 
 pub mod digest;
 pub mod dtmf;
+pub mod framing;
 pub mod g711;
 pub mod message;
 pub mod rtp;
