@@ -14,7 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use campanile_wire::{time::Time, ua::Transmit};
+use campanile_wire::{
+    time::Time,
+    ua::{Peer, Transmit},
+};
 use mio::{Events, Interest, Poll, Token, Waker, net::UdpSocket};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -186,7 +189,7 @@ impl Thread {
     fn receive_signals(&mut self) {
         while let Some((length, from)) = receive(&self.sip, &mut self.buffer) {
             let now = Time::from_origin(self.began.elapsed());
-            self.exchange.signal(now, from, &self.buffer[..length]);
+            self.exchange.signal(now, Peer::udp(from), &self.buffer[..length]);
             self.send_signals();
         }
     }
@@ -200,7 +203,7 @@ impl Thread {
 
     fn send_signals(&mut self) {
         while let Some(transmit) = self.unsent.take().or_else(|| self.exchange.transmit()) {
-            match self.sip.send_to(&transmit.bytes, transmit.to) {
+            match self.sip.send_to(&transmit.bytes, transmit.to.addr) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.unsent = Some(transmit);
                     return;

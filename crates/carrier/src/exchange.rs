@@ -16,7 +16,7 @@ use campanile_wire::{
     rtp::{Packet, Sender},
     sdp::{self, Codec, Local},
     time::Time,
-    ua::{CallKey, EndCause, Ended, Event, IncomingInvite, Transmit, UaConfig, UserAgent},
+    ua::{CallKey, EndCause, Ended, Event, IncomingInvite, Peer, Transmit, UaConfig, UserAgent},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -97,12 +97,12 @@ impl Exchange {
         })
     }
 
-    /// A datagram on the SIP socket.
-    pub(crate) fn signal(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
+    /// A SIP message came.
+    pub(crate) fn signal(&mut self, now: Time, from: Peer, bytes: &[u8]) {
         if self.is_of_vanished(bytes) {
             return;
         }
-        self.agent.handle_datagram(now, from, bytes);
+        self.agent.handle_message(now, from, bytes);
         self.take_events(now);
     }
 
@@ -145,7 +145,7 @@ impl Exchange {
         [self.agent.poll_timeout(), deed, self.flush_at].into_iter().flatten().min()
     }
 
-    /// The next datagram for the SIP socket.
+    /// The next SIP message to be sent.
     pub(crate) fn transmit(&mut self) -> Option<Transmit> {
         loop {
             let transmit = self.agent.poll_transmit()?;
@@ -195,7 +195,7 @@ impl Exchange {
                     }
                 }
                 // Of the calling side, which we never are.
-                Event::Provisional { .. } | Event::Answered { .. } => {}
+                Event::Provisional { .. } | Event::Answered { .. } | Event::Redirected { .. } => {}
             }
         }
     }

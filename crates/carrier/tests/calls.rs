@@ -14,7 +14,7 @@ use campanile_wire::{
     dtmf, rtp,
     sdp::{self, Codec, Local, Remote},
     time::Time,
-    ua::{Auth, CallKey, EndCause, Ended, Event, Invite, Timers, UaConfig, UserAgent},
+    ua::{Auth, CallKey, EndCause, Ended, Event, Invite, Peer, Timers, UaConfig, UserAgent},
 };
 
 /// A dialler of one thread: a user agent and its socket.
@@ -58,7 +58,9 @@ impl Dialler {
         let call_id = format!("att_{number}.1@dialler");
         let codecs = vec![Codec::Pcma, Codec::Pcmu];
         let invite = Invite {
-            to: self.carrier,
+            to: Peer::udp(self.carrier),
+            further: Vec::new(),
+            route: Vec::new(),
             request_uri: format!("sip:+91{number:010}@{}", self.carrier),
             from_uri: "sip:+911140001000@dialler".to_owned(),
             from_display: None,
@@ -89,7 +91,7 @@ impl Dialler {
             let wait = wait.clamp(Duration::from_millis(1), Duration::from_millis(20));
             self.socket.set_read_timeout(Some(wait)).unwrap();
             if let Ok((length, from)) = self.socket.recv_from(&mut buffer) {
-                self.agent.handle_datagram(self.now(), from, &buffer[..length]);
+                self.agent.handle_message(self.now(), Peer::udp(from), &buffer[..length]);
             }
             self.agent.handle_timeout(self.now());
             self.flush();
@@ -98,7 +100,7 @@ impl Dialler {
 
     fn flush(&mut self) {
         while let Some(transmit) = self.agent.poll_transmit() {
-            self.socket.send_to(&transmit.bytes, transmit.to).unwrap();
+            self.socket.send_to(&transmit.bytes, transmit.to.addr).unwrap();
         }
         while let Some((key, event)) = self.agent.poll_event() {
             let Some(seen) = self.calls.get_mut(&key) else { continue };

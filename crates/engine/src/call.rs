@@ -449,7 +449,9 @@ fn before_answer(ended: &Ended, withdrawal: Option<Withdrawal>, rang: bool) -> (
 fn after_answer(cause: EndCause) -> HangupBy {
     match cause {
         EndCause::ByeReceived => HangupBy::Callee,
-        EndCause::NoReply | EndCause::Refused | EndCause::NoAck => HangupBy::Carrier,
+        EndCause::NoReply | EndCause::Refused | EndCause::NoAck | EndCause::SessionExpired => {
+            HangupBy::Carrier
+        }
         EndCause::Cancelled | EndCause::AnsweredWhileCancelling | EndCause::ByeSent => {
             HangupBy::Dialler
         }

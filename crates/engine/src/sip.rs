@@ -25,7 +25,7 @@ use campanile_domain::{ids::AttemptId, outcome::Ending, scheduler::CallEvent, se
 use campanile_wire::{
     sdp::{self, Codec},
     time::Time,
-    ua::{self, CallKey, Invite, UserAgent},
+    ua::{self, CallKey, Invite, Peer, UserAgent},
 };
 use mio::{Events, Interest, Poll, Token, Waker, net::UdpSocket};
 use tokio::sync::{mpsc, oneshot};
@@ -227,7 +227,8 @@ impl Shard {
             match self.parts.socket.recv_from(&mut self.buffer) {
                 Ok((bytes, from)) => {
                     self.probes.heard(from);
-                    self.parts.agent.handle_datagram(now.at, from, &self.buffer[..bytes]);
+                    let from = Peer::udp(from);
+                    self.parts.agent.handle_message(now.at, from, &self.buffer[..bytes]);
                     self.drain(now);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -321,6 +322,8 @@ impl Shard {
             ua::Event::Provisional { code, sdp } => Input::Provisional { code, sdp },
             ua::Event::Answered { sdp } => Input::Answered { sdp },
             ua::Event::Renegotiated { sdp } => Input::Renegotiated { sdp },
+            // Nobody here can say whether the new number may be called: the 3xx is a refusal.
+            ua::Event::Redirected { .. } => return self.parts.agent.hang_up(now.at, key),
             ua::Event::Ended(ended) => return self.sip_ended(key, ended, now),
             // The called side; we take no calls.
             ua::Event::Incoming(_) | ua::Event::Acked { .. } | ua::Event::Cancelled => return,
@@ -420,7 +423,7 @@ impl Shard {
     }
 
     fn unreachable(&mut self, peer: SocketAddr, now: Now) {
-        self.parts.agent.handle_unreachable(now.at, peer);
+        self.parts.agent.handle_unreachable(now.at, Peer::udp(peer));
         self.drain(now);
     }
 
@@ -438,7 +441,7 @@ impl Shard {
         if !self.unsent.is_empty() {
             return self.keep_unsent(transmit);
         }
-        match self.parts.socket.send_to(&transmit.bytes, transmit.to) {
+        match self.parts.socket.send_to(&transmit.bytes, transmit.to.addr) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.keep_unsent(transmit),
             Err(error) => {
@@ -466,7 +469,7 @@ impl Shard {
     /// Sends what the socket had no room for.
     fn flush(&mut self) {
         while let Some(transmit) = self.unsent.front() {
-            match self.parts.socket.send_to(&transmit.bytes, transmit.to) {
+            match self.parts.socket.send_to(&transmit.bytes, transmit.to.addr) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Ok(_) | Err(_) => self.unsent.pop_front(),
             };

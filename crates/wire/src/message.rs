@@ -10,7 +10,7 @@ mod via;
 use std::borrow::Cow;
 
 pub use header::{Name, NameAddr, param, split_list};
-pub use uri::Uri;
+pub use uri::{UnknownTransport, Uri};
 pub use via::Via;
 
 /// More header lines than this are an attack, not a call.

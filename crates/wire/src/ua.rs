@@ -14,6 +14,7 @@ mod config;
 mod dialog;
 mod event;
 mod ladder;
+mod peer;
 mod placing;
 mod slab;
 mod taking;
@@ -40,11 +41,12 @@ use crate::{
     tokens::Tokens,
 };
 pub use config::{Auth, Invite, Refused, Timers, UaConfig};
-pub use event::{EndCause, Ended, Event, IncomingInvite, Transmit};
+pub use event::{EndCause, Ended, Event, IncomingInvite, Redirect, Transmit};
 pub use ladder::{Flow, Message};
+pub use peer::{Peer, Transport};
 pub use slab::CallKey;
 
-/// A SIP user agent over UDP (RFC 3261).
+/// A SIP user agent (RFC 3261) over whatever its owner has: UDP, TCP, TLS.
 pub struct UserAgent {
     calls: Slab<Call>,
     /// INVITEs that came, by transaction; for their repetitions and CANCELs.
@@ -75,9 +77,10 @@ impl UserAgent {
         }
     }
 
-    /// A datagram came from `from`. What is not SIP is ignored, what is faulty is answered where
-    /// RFC 3261 asks for an answer; nothing in it can make this panic.
-    pub fn handle_datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) {
+    /// A message came from `from`: a datagram, or what was framed on a connection. What is not
+    /// SIP is ignored, what is faulty is answered where RFC 3261 asks for an answer; nothing in
+    /// it can make this panic.
+    pub fn handle_message(&mut self, now: Time, from: Peer, bytes: &[u8]) {
         let Ok(message) = message::Message::scan(bytes) else { return };
         let envelope = match message.check() {
             Ok(envelope) => envelope,
@@ -91,9 +94,9 @@ impl UserAgent {
         self.release_the_oldest();
     }
 
-    /// The socket said that nothing reaches `to`: calls that it never answered end as
-    /// [`EndCause::NoReply`], and a BYE to it is not waited for.
-    pub fn handle_unreachable(&mut self, now: Time, to: SocketAddr) {
+    /// Nothing reaches `to`: an ICMP error, a connection refused, or one that broke. Calls that
+    /// it never answered end as [`EndCause::NoReply`], and a BYE to it is not waited for.
+    pub fn handle_unreachable(&mut self, now: Time, to: Peer) {
         let keys: Vec<_> = self.calls.keys().collect();
         for key in keys {
             if let Some(Call { common, side: Side::Caller(caller) }) = self.calls.get_mut(key) {
@@ -142,7 +145,8 @@ impl UserAgent {
         let shared = &mut self.shared;
         Ok(self.calls.insert_with(|key| {
             let tag = key.token(shared.tokens.next());
-            let mut common = Common::new(key, &invite.call_id, tag, contact, now);
+            let transport = invite.to.transport;
+            let mut common = Common::new(key, &invite.call_id, tag, contact, transport, now);
             let caller = Caller::start(&mut common, shared, now, invite);
             Call { common, side: Side::Caller(Box::new(caller)) }
         }))
@@ -312,8 +316,8 @@ impl UserAgent {
         let shared = &mut self.shared;
         let key = self.calls.insert_with(|key| {
             let tag = key.token(shared.tokens.next());
-            let mut common =
-                Common::new(key, came.envelope.call_id, tag, shared.config.contact, now);
+            let (call_id, contact) = (came.envelope.call_id, shared.config.contact);
+            let mut common = Common::new(key, call_id, tag, contact, came.from.transport, now);
             common.received(shared, now, bytes);
             let callee = Callee::start(&mut common, shared, now, transaction.clone(), came);
             Call { common, side: Side::Callee(Box::new(callee)) }
@@ -349,7 +353,7 @@ impl UserAgent {
     }
 
     /// A faulty request is told so when it has a way back; a faulty answer is dropped.
-    fn refuse_faulty(&mut self, message: &message::Message<'_>, fault: Fault, from: SocketAddr) {
+    fn refuse_faulty(&mut self, message: &message::Message<'_>, fault: Fault, from: Peer) {
         let Start::Request { method, .. } = message.start else { return };
         let Some(via) = message.list(Name::Via).next().and_then(Via::parse) else { return };
         if method == "ACK" {

@@ -5,7 +5,7 @@ use std::{fmt::Write, net::SocketAddr};
 use campanile_domain::{carrier::CarrierSettings, scheduler::Placement};
 use campanile_wire::{
     sdp::Codec,
-    ua::{Auth, Invite},
+    ua::{Auth, Invite, Peer},
 };
 
 /// The INVITE, but for its SDP. `contact` is who we are to the carrier at `to`.
@@ -15,7 +15,9 @@ pub(super) fn invite(placement: &Placement, to: SocketAddr, contact: SocketAddr)
     let request_uri = format!("sip:{}@{host}:{}", uri_user(&placement.callee), carrier.port);
     let from_host = carrier.from_domain.as_deref().map_or_else(|| host.clone(), uri_host);
     Invite {
-        to,
+        to: Peer::udp(to),
+        further: Vec::new(),
+        route: Vec::new(),
         to_uri: request_uri.clone(),
         request_uri,
         from_uri: format!("sip:{}@{from_host}", uri_user(&placement.caller)),

@@ -6,7 +6,7 @@ use super::{
     torture::{Fate, TORTURE},
     *,
 };
-use crate::ua::{Event, UaConfig, UserAgent};
+use crate::ua::{Event, Peer, Transport, UaConfig, UserAgent};
 
 fn fate(bytes: &[u8]) -> Fate {
     match Message::scan(bytes) {
@@ -111,7 +111,8 @@ fn read_all(bytes: &[u8]) {
     {
         for value in message.list(name) {
             let party = NameAddr::parse(value);
-            let _ = party.map(|party| Uri::parse(party.uri).map(|uri| uri.socket_addr()));
+            let _ =
+                party.map(|party| Uri::parse(party.uri).map(|uri| uri.socket_addr(Transport::Udp)));
             let _ = Via::parse(value);
             let _ = crate::digest::Challenge::parse(value);
         }
@@ -131,7 +132,8 @@ proptest! {
         let here = "192.0.2.1:5060".parse().unwrap();
         let config = UaConfig { accept_calls: true, ..UaConfig::new(here) };
         let mut agent = UserAgent::new(config, [3; 32]);
-        agent.handle_datagram(crate::time::Time(1), "192.0.2.9:5060".parse().unwrap(), &bytes);
+        let from = Peer::udp("192.0.2.9:5060".parse().unwrap());
+        agent.handle_message(crate::time::Time(1), from, &bytes);
         while let Some(transmit) = agent.poll_transmit() {
             // What we send is SIP, whatever we were sent, and nothing smuggled a header into it.
             prop_assert!(Message::scan(&transmit.bytes).is_ok());

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::ua::Transport;
+
 /// `sip:user@host:port;params?headers`, or a `tel:` number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Uri<'a> {
@@ -13,6 +15,11 @@ pub struct Uri<'a> {
     pub port: Option<u16>,
     params: &'a str,
 }
+
+/// A URI asks for a transport that we do not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an unknown transport")]
+pub struct UnknownTransport;
 
 impl<'a> Uri<'a> {
     /// Takes a URI apart; `None` for other schemes and for what is not a URI.
@@ -39,15 +46,29 @@ impl<'a> Uri<'a> {
         (!host.is_empty()).then_some(Self { user, host, port, params })
     }
 
-    /// Where a request to this URI goes, when that can be said without a resolver.
-    pub fn socket_addr(&self) -> Option<SocketAddr> {
+    /// Where a request to this URI goes over `transport`, when that can be said without a
+    /// resolver.
+    pub fn socket_addr(&self, transport: Transport) -> Option<SocketAddr> {
         let host: IpAddr = self.host.parse().ok()?;
-        Some(SocketAddr::new(host, self.port.unwrap_or(5060)))
+        Some(SocketAddr::new(host, self.port.unwrap_or(transport.default_port())))
+    }
+
+    /// The `transport` parameter: an error when it names one that we do not have.
+    pub fn transport(&self) -> Result<Option<Transport>, UnknownTransport> {
+        match self.param("transport") {
+            None => Ok(None),
+            Some(name) => Transport::of_param(name).map(Some).ok_or(UnknownTransport),
+        }
     }
 
     /// Whether it has a parameter, such as `lr`.
     pub fn has_param(&self, name: &str) -> bool {
-        self.params.split(';').any(|param| split_at_first(param, '=').0.eq_ignore_ascii_case(name))
+        self.param(name).is_some()
+    }
+
+    fn param(&self, name: &str) -> Option<&'a str> {
+        let mut params = self.params.split(';').map(|param| split_at_first(param, '='));
+        params.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 }
 
@@ -98,7 +119,7 @@ mod tests {
 
     #[test]
     fn only_an_address_says_where_to_send() {
-        let to = |text| Uri::parse(text).unwrap().socket_addr();
+        let to = |text| Uri::parse(text).unwrap().socket_addr(Transport::Udp);
         assert_eq!(to("sip:a@192.0.2.1"), Some("192.0.2.1:5060".parse().unwrap()));
         assert_eq!(to("sip:[::1]:70;lr"), Some("[::1]:70".parse().unwrap()));
         assert_eq!(to("sip:a@carrier.example"), None);

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{header::param, uri::host_port_of};
+use crate::ua::Peer;
 
 /// The topmost Via of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,10 +39,14 @@ impl<'m> Via<'m> {
         })
     }
 
-    /// Where the answer to a request that came from `from` goes (RFC 3261 18.2.2, RFC 3581 4).
-    pub fn answer_to(&self, from: SocketAddr) -> SocketAddr {
-        let port = if self.rport { from.port() } else { self.port.unwrap_or(5060) };
-        SocketAddr::new(from.ip(), port)
+    /// Where the answer to a request that came from `from` goes (RFC 3261 18.2.2, RFC 3581 4):
+    /// over a connection, back on it.
+    pub fn answer_to(&self, from: Peer) -> Peer {
+        if self.rport || from.transport.is_reliable() {
+            return from;
+        }
+        let port = self.port.unwrap_or(from.transport.default_port());
+        Peer { addr: SocketAddr::new(from.addr.ip(), port), ..from }
     }
 }
 
@@ -63,7 +68,7 @@ mod tests {
 
     #[test]
     fn the_answer_goes_where_rport_or_the_via_say() {
-        let from = "203.0.113.5:40000".parse().unwrap();
+        let from = Peer::udp("203.0.113.5:40000".parse().unwrap());
         let to = |via: &[u8]| Via::parse(via).unwrap().answer_to(from).to_string();
         assert_eq!(to(b"SIP/2.0/UDP 10.0.0.1:5080;branch=1"), "203.0.113.5:5080");
         assert_eq!(to(b"SIP/2.0/UDP 10.0.0.1:5080;branch=1;rport"), "203.0.113.5:40000");

@@ -10,6 +10,7 @@ use super::{
     dialog::Dialog,
     event::{EndCause, Ended, Event, Transmit},
     ladder::{Flow, Ring},
+    peer::{Peer, Transport},
     placing::Caller,
     slab::CallKey,
     taking::Callee,
@@ -56,6 +57,8 @@ pub(super) struct Common {
     pub(super) local_tag: String,
     /// What Via and Contact of this call say.
     pub(super) contact: SocketAddr,
+    /// The transport that it was placed with.
+    pub(super) transport: Transport,
     pub(super) account: Account,
     /// The first is the call itself, the others are forks that answered as well.
     pub(super) legs: Vec<Leg>,
@@ -83,7 +86,7 @@ pub(super) struct Leg {
 /// A request of ours that waits for its answer.
 pub(super) struct Pending {
     pub(super) branch: String,
-    pub(super) to: SocketAddr,
+    pub(super) to: Peer,
     pub(super) bytes: Arc<[u8]>,
     /// Until it is sent again.
     pub(super) wait: Duration,
@@ -91,7 +94,7 @@ pub(super) struct Pending {
 
 /// A final answer of ours that waits for its ACK.
 pub(super) struct FinalSent {
-    pub(super) to: SocketAddr,
+    pub(super) to: Peer,
     pub(super) bytes: Arc<[u8]>,
     pub(super) cseq: u32,
     wait: Duration,
@@ -109,7 +112,7 @@ pub(super) struct Verdict {
 pub(super) struct Came<'m> {
     pub(super) message: &'m Message<'m>,
     pub(super) envelope: &'m Envelope<'m>,
-    pub(super) from: SocketAddr,
+    pub(super) from: Peer,
 }
 
 impl Came<'_> {
@@ -161,6 +164,7 @@ impl Common {
         call_id: &str,
         tag: String,
         contact: SocketAddr,
+        transport: Transport,
         started: Time,
     ) -> Self {
         Self {
@@ -168,6 +172,7 @@ impl Common {
             call_id: call_id.into(),
             local_tag: tag,
             contact,
+            transport,
             account: Account::default(),
             legs: Vec::new(),
             final_sent: None,
@@ -204,13 +209,7 @@ impl Common {
         }
     }
 
-    pub(super) fn send(
-        &mut self,
-        shared: &mut Shared,
-        now: Time,
-        to: SocketAddr,
-        bytes: &Arc<[u8]>,
-    ) {
+    pub(super) fn send(&mut self, shared: &mut Shared, now: Time, to: Peer, bytes: &Arc<[u8]>) {
         self.ring.push(shared.config.ring_messages, now, Flow::Sent, bytes);
         shared.transmits.push_back(Transmit { to, bytes: Arc::clone(bytes) });
     }
@@ -341,7 +340,7 @@ impl Common {
         &mut self,
         shared: &mut Shared,
         now: Time,
-        to: SocketAddr,
+        to: Peer,
         bytes: Arc<[u8]>,
         cseq: u32,
     ) {

@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use super::config::{Invite, Refused};
+use super::{
+    config::{Invite, Refused},
+    peer::{Peer, Transport},
+};
 use crate::message::{Message, Name, Start, Uri, Via, header::is_token, param};
 
 /// What we take (RFC 3261 20.5).
@@ -28,9 +31,11 @@ impl Writer {
         self.text("\r\n");
     }
 
-    /// Via with our address and `rport` (RFC 3581), and Max-Forwards.
-    pub(super) fn via(&mut self, contact: SocketAddr, branch: &str) {
-        self.header("Via", format!("SIP/2.0/UDP {contact};branch={branch};rport"));
+    /// Via with our address on the transport that is taken and `rport` (RFC 3581), and
+    /// Max-Forwards.
+    pub(super) fn via(&mut self, transport: Transport, contact: SocketAddr, branch: &str) {
+        let transport = transport.name();
+        self.header("Via", format!("SIP/2.0/{transport} {contact};branch={branch};rport"));
         self.header("Max-Forwards", "70");
     }
 
@@ -69,16 +74,16 @@ pub(super) struct Reply {
     routes: Vec<u8>,
     to_has_tag: bool,
     /// Where the answers go.
-    pub(super) to_addr: SocketAddr,
+    pub(super) to_addr: Peer,
 }
 
 impl Reply {
     /// Takes from a request that came from `from` what its answers repeat (RFC 3261 8.2.6.2).
-    pub(super) fn of(message: &Message<'_>, via: &Via<'_>, from: SocketAddr) -> Self {
+    pub(super) fn of(message: &Message<'_>, via: &Via<'_>, from: Peer) -> Self {
         let mut head = Writer(Vec::with_capacity(512));
         for (index, value) in message.list(Name::Via).enumerate() {
             if index == 0 {
-                head.header("Via", received(value, via, from));
+                head.header("Via", received(value, via, from.addr));
             } else {
                 head.header("Via", value);
             }
@@ -171,6 +176,9 @@ pub(super) fn check(invite: &Invite) -> Result<(), Refused> {
             return Err(Refused::InvalidHeader(name));
         }
     }
+    if !invite.route.iter().all(|route| Uri::parse(route).is_some()) {
+        return Err(Refused::InvalidHeader("a route"));
+    }
     let visible = |text: &str| !text.chars().any(char::is_control);
     if invite.call_id.is_empty()
         || !invite.call_id.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>".contains(&byte))
@@ -188,7 +196,7 @@ pub(super) fn check(invite: &Invite) -> Result<(), Refused> {
     for (name, value) in &invite.headers {
         // What we write ourselves must not stand there twice.
         let ours = Name::of(name.as_bytes()) != Name::Other
-            || ["Max-Forwards", "Allow", "User-Agent"]
+            || ["Max-Forwards", "Allow", "User-Agent", "Route", "Supported"]
                 .iter()
                 .any(|ours| name.eq_ignore_ascii_case(ours));
         if ours || !is_token(name) || !visible(value) {
@@ -196,6 +204,15 @@ pub(super) fn check(invite: &Invite) -> Result<(), Refused> {
         }
     }
     Ok(())
+}
+
+/// Our Contact: an address, and the transport unless it is UDP. `user` may be empty.
+pub(super) fn contact(user: &str, addr: SocketAddr, transport: Transport) -> String {
+    let at = if user.is_empty() { "" } else { "@" };
+    match transport {
+        Transport::Udp => format!("<sip:{user}{at}{addr}>"),
+        other => format!("<sip:{user}{at}{addr};transport={}>", other.param()),
+    }
 }
 
 /// A display name in quotes, and the URI in angle brackets.
@@ -280,8 +297,9 @@ mod tests {
             From: Jos\xE9 <sip:c@d>;tag=1\r\nTo: <sip:a@b>\r\ni: x\r\nCSeq: 1 OPTIONS\r\n\r\n";
         let message = Message::scan(bytes).unwrap();
         let envelope = message.check().unwrap();
-        let reply = Reply::of(&message, &envelope.via, "203.0.113.9:4000".parse().unwrap());
-        assert_eq!(reply.to_addr, "203.0.113.9:4000".parse().unwrap());
+        let from = Peer::udp("203.0.113.9:4000".parse().unwrap());
+        let reply = Reply::of(&message, &envelope.via, from);
+        assert_eq!(reply.to_addr, from);
         let answer = reply.answer(200, Some("t"), &[("Allow", ALLOW)], None);
         insta::assert_snapshot!(String::from_utf8_lossy(&answer).replace("\r\n", "\n"), @r"
         SIP/2.0 200 OK

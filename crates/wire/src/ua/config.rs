@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use super::peer::Peer;
+
 /// How a user agent introduces itself and where its limits are.
 #[derive(Debug, Clone)]
 pub struct UaConfig {
@@ -36,8 +38,15 @@ pub struct Timers {
 /// A call to be placed.
 #[derive(Debug, Clone)]
 pub struct Invite {
-    /// Next hop: the carrier or its proxy.
-    pub to: SocketAddr,
+    /// Next hop: the carrier or its outbound proxy.
+    pub to: Peer,
+    /// Further addresses of the same carrier, tried in this order when the one before is
+    /// unreachable or answers 503 before anything rang (RFC 3263 4.3); never after mere silence.
+    /// These and `to` are the only ones that credentials are sent to.
+    pub further: Vec<Peer>,
+    /// Routes to begin with, such as `sip:proxy.example;lr` (RFC 3261 8.1.2); `to` is then the
+    /// address of the first.
+    pub route: Vec<String>,
     /// Such as `sip:+919812345678@carrier.example`.
     pub request_uri: String,
     /// Such as `sip:+911140001000@carrier.example`.
@@ -52,7 +61,7 @@ pub struct Invite {
     pub sdp: Vec<u8>,
     /// What to answer a challenge with.
     pub auth: Option<Auth>,
-    /// Further headers, in this order; `Route` is repeated in CANCEL as it must be.
+    /// Further headers, in this order.
     pub headers: Vec<(String, String)>,
 }
 

@@ -1,8 +1,14 @@
 //! A dialog (RFC 3261 12): what a request within a call is made from.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
-use super::compose::Writer;
+use super::{
+    compose::Writer,
+    peer::{Peer, Transport},
+};
 use crate::message::{Message, Name, NameAddr, Uri};
 
 /// The state of one dialog. A forked call has several.
@@ -20,7 +26,9 @@ pub(super) struct Dialog {
     /// In the order in which we send them.
     routes: Vec<String>,
     /// Where the call went or came from, if its URIs do not say better.
-    peer: SocketAddr,
+    peer: Peer,
+    /// We placed the call, so `peer` can be connected to.
+    placed: bool,
     /// Of our last request.
     pub(super) cseq: u32,
     /// Of the far end's last request.
@@ -29,7 +37,7 @@ pub(super) struct Dialog {
 
 /// A request ready to go.
 pub(super) struct Ready {
-    pub(super) to: SocketAddr,
+    pub(super) to: Peer,
     pub(super) writer: Writer,
     /// The request URI, which a digest is computed over.
     pub(super) uri: String,
@@ -45,7 +53,7 @@ pub(super) struct Parties<'a> {
     pub(super) remote_tag: &'a str,
     /// Where to send when there is no Contact.
     pub(super) fallback_target: &'a str,
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Peer,
 }
 
 impl Dialog {
@@ -72,6 +80,7 @@ impl Dialog {
             target: message.contact().unwrap_or(parties.fallback_target).to_owned(),
             routes,
             peer: parties.peer,
+            placed: reversed,
             cseq: 0,
             remote_cseq: None,
         }
@@ -98,8 +107,9 @@ impl Dialog {
             (first, rest.collect())
         };
         let next = self.routes.first().unwrap_or(&self.target);
+        let to = self.next_hop(next);
         let mut writer = Writer::request(method, uri);
-        writer.via(contact, branch);
+        writer.via(to.transport, contact, branch);
         for route in routes {
             writer.header("Route", format!("<{route}>"));
         }
@@ -107,7 +117,7 @@ impl Dialog {
         writer.header("To", &self.remote);
         writer.header("Call-ID", self.call_id.as_bytes());
         writer.header("CSeq", format!("{cseq} {method}"));
-        Ready { to: self.next_hop(next), writer, uri: uri.to_owned() }
+        Ready { to, writer, uri: uri.to_owned() }
     }
 
     /// The far end moved: a target refresh (RFC 3261 12.2).
@@ -117,23 +127,36 @@ impl Dialog {
         }
     }
 
-    /// Where a URI leads. A name would need a resolver, and a private address behind a public
-    /// carrier is the inside of its NAT: both go where the call itself goes.
-    fn next_hop(&self, uri: &str) -> SocketAddr {
-        match Uri::parse(uri).and_then(|uri| uri.socket_addr()) {
-            Some(addr) if !is_inside(addr) || is_inside(self.peer) => addr,
+    /// Where a URI leads. A name would need a resolver, a private address behind a public
+    /// carrier is the inside of its NAT, and on TLS only the carrier's own name was checked: all
+    /// these go where the call itself goes. So does what is meant for the host that connected to
+    /// us, which need not listen at all.
+    fn next_hop(&self, uri: &str) -> Peer {
+        let hop = || {
+            let uri = Uri::parse(uri)?;
+            let transport = uri.transport().ok()?.unwrap_or(self.peer.transport);
+            Some(Peer { transport, addr: uri.socket_addr(transport)? })
+        };
+        match hop() {
+            _ if self.peer.transport == Transport::Tls => self.peer,
+            Some(hop) if self.comes_by_connection(hop) => self.peer,
+            Some(hop) if !is_inside(hop.addr) || is_inside(self.peer.addr) => hop,
             Some(_) | None => self.peer,
         }
+    }
+
+    fn comes_by_connection(&self, hop: Peer) -> bool {
+        !self.placed && self.peer.transport.is_reliable() && hop.addr.ip() == self.peer.addr.ip()
     }
 }
 
 /// Whether an address means something only where it was written.
 fn is_inside(addr: SocketAddr) -> bool {
     match addr.ip() {
-        std::net::IpAddr::V4(ip) => {
+        IpAddr::V4(ip) => {
             ip.is_private() || ip.is_loopback() || ip.is_unspecified() || ip.is_link_local()
         }
-        std::net::IpAddr::V6(ip) => {
+        IpAddr::V6(ip) => {
             ip.is_loopback()
                 || ip.is_unspecified()
                 || ip.is_unique_local()
@@ -156,7 +179,7 @@ mod tests {
             remote_uri: "sip:you@there",
             remote_tag: "b",
             fallback_target: "sip:you@there",
-            peer: peer.parse().unwrap(),
+            peer: Peer::udp(peer.parse().unwrap()),
         };
         let dialog = Dialog::of(&message, parties, reversed);
         let ready = dialog.request("BYE", 2, "198.51.100.1:5060".parse().unwrap(), "z9hG4bKx");

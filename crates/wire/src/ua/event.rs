@@ -1,12 +1,15 @@
 //! What a user agent tells its owner.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-/// A datagram to be sent.
+use super::peer::Peer;
+
+/// A message to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transmit {
-    /// Where to.
-    pub to: SocketAddr,
+    /// Where to, and how: on TCP and TLS over the connection to that address, which is made when
+    /// there is none.
+    pub to: Peer,
     /// What; shared with the retransmission to come and the ladder.
     pub bytes: Arc<[u8]>,
 }
@@ -40,10 +43,31 @@ pub enum Event {
         /// What it said.
         sdp: Vec<u8>,
     },
+    /// Calling side: a 3xx said to try elsewhere. The call waits until the owner, who alone can
+    /// resolve names, [`follow`](super::UserAgent::follow)s one of the contacts or hangs up; left
+    /// alone for 64*T1 it ends as [`EndCause::Refused`] with the code of the 3xx.
+    ///
+    /// Another user part may be another callee, and another host another carrier: whoever
+    /// follows without looking lets a stranger place calls at his cost.
+    Redirected {
+        /// 300 to 399.
+        code: u16,
+        /// The best first; never empty.
+        contacts: Vec<Redirect>,
+    },
     /// The call is over. Exactly one for each call.
     Ended(Ended),
     /// The last straggler was waited for; the key and its ladder are gone. Always the last.
     Released,
+}
+
+/// Where a 3xx points (RFC 3261 8.1.3.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirect {
+    /// A `sip:` URI, with its parameters.
+    pub uri: String,
+    /// How much the far end prefers it, in thousandths; 1,000 when it does not say.
+    pub q: u16,
 }
 
 /// How a call ended.
@@ -78,13 +102,16 @@ pub enum EndCause {
     ByeSent,
     /// Called side: our final answer was never acknowledged (Timer H).
     NoAck,
+    /// The far end no longer refreshed the session, or no longer answered when we did (RFC 4028
+    /// 10); it was sent BYE.
+    SessionExpired,
 }
 
 /// A call that comes in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncomingInvite {
     /// Where it came from.
-    pub from: SocketAddr,
+    pub from: Peer,
     /// The user part of From.
     pub caller: String,
     /// The user part of the request URI.

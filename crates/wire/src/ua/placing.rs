@@ -1,16 +1,17 @@
 //! The calling side at work: carries out what its table says.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     account::{Account, Proof},
     agenda::Timer,
     call::{Came, Common, Pending, Shared, Verdict},
     caller::{Action, Input, Phase},
-    compose::{ALLOW, SDP, Writer, name_addr, reason_text},
+    compose::{self, ALLOW, SDP, Writer, name_addr, reason_text},
     config::Invite,
     dialog::{Dialog, Parties},
     event::Event,
+    peer::Peer,
 };
 use crate::{
     message::{Name, Uri},
@@ -234,7 +235,7 @@ impl Caller {
         common: &mut Common,
         shared: &mut Shared,
         now: Time,
-        to: SocketAddr,
+        to: Peer,
     ) {
         if self.sent.to == to {
             if matches!(self.phase, Phase::Calling | Phase::CancelWait) {
@@ -347,14 +348,14 @@ impl Caller {
         self.proofs = common.account.prove(&mut shared.tokens, "INVITE", uri);
         let contact = common.contact;
         let mut writer = Writer::request("INVITE", uri);
-        writer.via(contact, &self.sent.branch);
+        writer.via(self.sent.to.transport, contact, &self.sent.branch);
+        self.write_routes(&mut writer);
         writer.header("From", self.from.as_bytes());
         writer.header("To", name_addr(None, &self.invite.to_uri));
         writer.header("Call-ID", &self.invite.call_id);
         writer.header("CSeq", format!("{} INVITE", self.cseq));
         let user = Uri::parse(&self.invite.from_uri).and_then(|uri| uri.user).unwrap_or_default();
-        let at = if user.is_empty() { "" } else { "@" };
-        writer.header("Contact", format!("<sip:{user}{at}{contact}>"));
+        writer.header("Contact", compose::contact(user, contact, common.transport));
         writer.header("Allow", ALLOW);
         writer.header("User-Agent", &shared.config.user_agent);
         for (name, proof) in &self.proofs {
@@ -374,17 +375,19 @@ impl Caller {
     /// CSeq number and Route (RFC 3261 9.1, 17.1.1.3).
     fn within_invite(&self, common: &Common, method: &str, to: &[u8]) -> Arc<[u8]> {
         let mut writer = Writer::request(method, &self.invite.request_uri);
-        writer.via(common.contact, &self.sent.branch);
-        for (name, value) in &self.invite.headers {
-            if name.eq_ignore_ascii_case("Route") {
-                writer.header("Route", value);
-            }
-        }
+        writer.via(self.sent.to.transport, common.contact, &self.sent.branch);
+        self.write_routes(&mut writer);
         writer.header("From", self.from.as_bytes());
         writer.header("To", to);
         writer.header("Call-ID", &self.invite.call_id);
         writer.header("CSeq", format!("{} {method}", self.cseq));
         writer.finish(None)
+    }
+
+    fn write_routes(&self, writer: &mut Writer) {
+        for route in &self.invite.route {
+            writer.header("Route", format!("<{route}>"));
+        }
     }
 
     fn send_cancel(&mut self, common: &mut Common, shared: &mut Shared, now: Time) {

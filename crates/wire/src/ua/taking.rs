@@ -6,7 +6,7 @@ use super::{
     agenda::Timer,
     call::{Came, Common, Shared, Verdict},
     callee::{Action, Input, Phase},
-    compose::{ALLOW, Reply, reason},
+    compose::{self, ALLOW, Reply, reason},
     dialog::{Dialog, Parties},
     event::Event,
 };
@@ -266,7 +266,7 @@ impl Callee {
         headers: &[(&str, &str)],
         sdp: Option<&[u8]>,
     ) -> Arc<[u8]> {
-        let contact = format!("<sip:{}>", common.contact);
+        let contact = compose::contact("", common.contact, common.transport);
         let mut all = vec![("Contact", contact.as_str()), ("Server", &shared.config.user_agent)];
         if code == 200 {
             all.push(("Allow", ALLOW));

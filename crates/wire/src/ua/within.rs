@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     call::{Came, Common, Shared},
-    compose::{ALLOW, SDP},
+    compose::{self, ALLOW, SDP},
     event::Event,
 };
 use crate::{
@@ -75,7 +75,7 @@ impl Common {
             None => is_invite.then(|| self.sdp.clone()),
         };
         self.legs[leg].dialog.moved(came.message);
-        let contact = format!("<sip:{}>", self.contact);
+        let contact = compose::contact("", self.contact, self.transport);
         let reply = came.reply();
         let headers = [("Contact", contact.as_str()), ("Allow", ALLOW)];
         let bytes = reply.answer(200, Some(&self.local_tag), &headers, body.as_deref());

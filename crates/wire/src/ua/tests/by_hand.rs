@@ -1,11 +1,11 @@
 //! A calling user agent whose far end is the test itself, message by message.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use super::net::{End, invite};
 use crate::{
     time::Time,
-    ua::{CallKey, EndCause, Ended, Event, Invite, UaConfig, UserAgent},
+    ua::{CallKey, EndCause, Ended, Event, Invite, Peer, UaConfig, UserAgent},
 };
 
 /// The user agent under test and what it did.
@@ -13,7 +13,7 @@ pub(super) struct ByHand {
     pub(super) agent: UserAgent,
     pub(super) now: Time,
     /// Datagrams sent since they were last taken.
-    sent: Vec<(SocketAddr, String)>,
+    sent: Vec<(Peer, String)>,
     pub(super) events: Vec<(CallKey, Event)>,
 }
 
@@ -113,7 +113,7 @@ impl ByHand {
 
     /// A datagram comes from the usual far end.
     pub(super) fn receive(&mut self, message: impl AsRef<[u8]>) {
-        self.agent.handle_datagram(self.now, End::Callee.addr(), message.as_ref());
+        self.agent.handle_message(self.now, Peer::udp(End::Callee.addr()), message.as_ref());
         self.collect();
     }
 
@@ -148,7 +148,7 @@ impl ByHand {
     }
 
     /// As `taken`, with where it went.
-    pub(super) fn addressed(&mut self) -> Vec<(SocketAddr, String)> {
+    pub(super) fn addressed(&mut self) -> Vec<(Peer, String)> {
         self.collect();
         std::mem::take(&mut self.sent)
     }

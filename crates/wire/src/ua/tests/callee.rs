@@ -6,7 +6,7 @@ use super::{
     by_hand::{ByHand, answer, branch, header, headers, what},
     net::{End, description},
 };
-use crate::ua::{CallKey, EndCause, Event, UaConfig};
+use crate::ua::{CallKey, EndCause, Event, Peer, UaConfig};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -27,7 +27,7 @@ fn called() -> (ByHand, CallKey) {
     assert!(far.one().starts_with("SIP/2.0 100 "));
     let (key, Event::Incoming(invite)) = far.events.remove(0) else { panic!("a call comes") };
     assert_eq!((invite.caller.as_str(), invite.callee.as_str()), ("+9111", "+9198"));
-    assert_eq!((invite.call_id.as_str(), invite.from), ("c", End::Callee.addr()));
+    assert_eq!((invite.call_id.as_str(), invite.from), ("c", Peer::udp(End::Callee.addr())));
     (far, key)
 }
 

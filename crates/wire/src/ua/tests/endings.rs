@@ -6,7 +6,7 @@ use super::{
     by_hand::{ByHand, answer, bare, branch, header, headers, ok, what},
     net::{End, invite},
 };
-use crate::ua::{EndCause, Event, Timers, UaConfig};
+use crate::ua::{EndCause, Event, Peer, Timers, UaConfig};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -34,10 +34,10 @@ fn an_unreachable_carrier_ends_its_unanswered_calls_at_once_and_no_others() {
     let (first, invited) = far.call();
     far.place(invite(2));
     far.receive(answer(&invited, 100, "", ""));
-    far.agent.handle_unreachable(far.now, "192.0.2.99:5060".parse().unwrap());
+    far.agent.handle_unreachable(far.now, Peer::udp("192.0.2.99:5060".parse().unwrap()));
     far.taken();
     assert!(far.is_up(), "another host");
-    far.agent.handle_unreachable(far.now, End::Callee.addr());
+    far.agent.handle_unreachable(far.now, Peer::udp(End::Callee.addr()));
     far.taken();
     let ended = far.ended();
     assert_eq!((ended.cause, ended.code), (EndCause::NoReply, None));
@@ -50,7 +50,7 @@ fn an_unreachable_carrier_ends_its_unanswered_calls_at_once_and_no_others() {
 fn a_refusal_is_acknowledged_within_its_transaction_as_often_as_it_comes() {
     let mut far = ByHand::new();
     let mut call = invite(1);
-    call.headers.push(("Route".to_owned(), "<sip:192.0.2.2;lr>".to_owned()));
+    call.route.push("sip:192.0.2.2;lr".to_owned());
     let (_, invited) = far.place(call);
     let busy = answer(&invited, 486, "b", "");
     far.receive(&busy);
@@ -91,7 +91,7 @@ fn a_refusal_says_when_to_come_back() {
 fn cancel_waits_for_a_provisional_and_repeats_what_the_invite_said() {
     let mut far = ByHand::new();
     let mut call = invite(1);
-    call.headers.push(("Route".to_owned(), "<sip:192.0.2.2;lr>".to_owned()));
+    call.route.push("sip:192.0.2.2;lr".to_owned());
     let (key, invited) = far.place(call);
     far.cancel(key);
     assert_eq!(far.taken(), [""; 0], "nothing was heard, so nothing can be cancelled");
@@ -382,7 +382,7 @@ fn routes_are_taken_in_reverse_from_the_answer() {
                   Record-Route: <sip:192.0.2.10;lr>\r\nm: <sip:callee@192.0.2.2:5070>\r\n";
     far.receive(answer(&invited, 200, "b", routes));
     let (to, ack) = far.addressed().remove(0);
-    assert_eq!(to, "192.0.2.10:5060".parse().unwrap());
+    assert_eq!(to, Peer::udp("192.0.2.10:5060".parse().unwrap()));
     assert_eq!(
         headers(&ack, "Route"),
         ["<sip:192.0.2.10;lr>", "<sip:192.0.2.11:5090;lr>", "<sip:192.0.2.12;lr>"]

@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use crate::{
     sdp::{self, Codec, Local},
     time::Time,
-    ua::{CallKey, EndCause, Event, Invite, UaConfig, UserAgent},
+    ua::{CallKey, EndCause, Event, Invite, Peer, UaConfig, UserAgent},
 };
 
 /// Which end.
@@ -87,7 +87,9 @@ pub(super) fn description(end: End) -> Vec<u8> {
 
 pub(super) fn invite(number: u32) -> Invite {
     Invite {
-        to: End::Callee.addr(),
+        to: Peer::udp(End::Callee.addr()),
+        further: Vec::new(),
+        route: Vec::new(),
         request_uri: format!("sip:+91{number:010}@192.0.2.2"),
         from_uri: "sip:+911140001000@192.0.2.1".to_owned(),
         from_display: None,
@@ -155,7 +157,7 @@ impl Net {
                     End::Caller => &mut self.caller,
                     End::Callee => &mut self.callee,
                 };
-                agent.handle_datagram(next, to.other().addr(), &bytes);
+                agent.handle_message(next, Peer::udp(to.other().addr()), &bytes);
             } else {
                 self.caller.handle_timeout(next);
                 self.callee.handle_timeout(next);
@@ -196,7 +198,7 @@ impl Net {
                 };
                 if let Some(transmit) = agent.poll_transmit() {
                     idle = false;
-                    assert_eq!(transmit.to, end.other().addr(), "sent to a stranger");
+                    assert_eq!(transmit.to, Peer::udp(end.other().addr()), "sent to a stranger");
                     let text = String::from_utf8_lossy(&transmit.bytes);
                     self.log.push((self.now, end, text.lines().next().unwrap().to_owned()));
                     self.put_on_the_way(end.other(), &transmit.bytes);

@@ -4,7 +4,7 @@ use super::{
     by_hand::{ByHand, answer, branch, header, ok},
     net::invite,
 };
-use crate::ua::{Auth, EndCause, Invite, Refused};
+use crate::ua::{Auth, EndCause, Invite, Peer, Refused};
 
 fn stranger(method: &str, more: &str) -> String {
     format!(
@@ -93,8 +93,8 @@ fn an_answer_must_fit_in_branch_tag_call_id_and_method_but_not_in_its_source() {
         far.receive(&bad);
         assert_eq!((far.taken().len(), far.events.len()), (0, 0), "{bad}");
     }
-    let elsewhere = "203.0.113.77:9999".parse().unwrap();
-    far.agent.handle_datagram(far.now, elsewhere, good.as_bytes());
+    let elsewhere = Peer::udp("203.0.113.77:9999".parse().unwrap());
+    far.agent.handle_message(far.now, elsewhere, good.as_bytes());
     far.taken();
     assert_eq!(far.cause(), EndCause::Refused);
 }
