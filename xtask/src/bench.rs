@@ -2,8 +2,12 @@
 
 mod dialler;
 mod http;
+mod page;
 mod process;
+mod report;
+mod server;
 mod sipp;
+mod store;
 
 use std::{fs, path::PathBuf, thread};
 
@@ -26,6 +30,40 @@ enum Subject {
     /// bot. Ours reads its contacts from a CSV, keeps every attempt durably before its INVITE and every result after
     /// it, and serves the console meanwhile; sipp does nothing but SIP.
     Calls(Calls),
+    /// Rows a CPU second of an import through the API, beside a raw insert of the same file.
+    ///
+    /// The peer reads the same CSV into one table without an index or any check, in one
+    /// transaction. Ours parses every number, finds duplicates and makes contacts that
+    /// can be dialled.
+    Store(store::Options),
+    /// Megabytes a CPU second of the attempt report, streamed through the API.
+    Report(report::Options),
+    /// CPU a request of the campaign page and of a page of contacts, at its beginning
+    /// and deep in a campaign of a million.
+    Page(page::Options),
+}
+
+/// How often, with which program, told how; for every benchmark of the store.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Rounds {
+    /// Rounds. The figures are medians.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Measure this program instead of building one, to compare two versions.
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// One JSON object a round and a last one with the medians, instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Rounds {
+    fn binary(&self) -> Result<PathBuf> {
+        match &self.binary {
+            Some(binary) => Ok(binary.clone()),
+            None => server::build(),
+        }
+    }
 }
 
 /// Calls up at once, for both. Nobody talks, so it is far from being reached; it bounds what a far end that stops
@@ -79,6 +117,9 @@ impl Round {
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.subject {
         Subject::Calls(options) => calls(options),
+        Subject::Store(options) => store::run(options),
+        Subject::Report(options) => report::run(options),
+        Subject::Page(options) => page::run(options),
     }
 }
 
@@ -86,7 +127,7 @@ fn calls(options: &Calls) -> Result<()> {
     install::missing_tools()?;
     let binary = match &options.binary {
         Some(binary) => binary.clone(),
-        None => dialler::build()?,
+        None => server::build()?,
     };
     let cores = thread::available_parallelism()?;
     if !options.json {

@@ -1,29 +1,26 @@
 //! Our side: the release binary as a user runs it, driven through its API.
 
 use std::{
-    env,
     fmt::Write as _,
-    io::{BufRead, BufReader},
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    sync::mpsc,
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{AT_ONCE, Calls, Round, http::Api, process::Running, sipp};
-use crate::tree;
+use super::{
+    AT_ONCE, Calls, Round,
+    server::{Server, id},
+    sipp,
+};
 
 /// `campanile serve` on a fresh data directory, with one carrier: the answering sipp.
 #[derive(Debug)]
 pub(super) struct Dialler {
-    process: Running,
-    api: Api,
+    server: Server,
     bot: String,
     number: String,
     /// Removed at the end.
@@ -38,20 +35,8 @@ impl Dialler {
         options: &Calls,
     ) -> Result<Self> {
         let data = tempfile::tempdir()?;
-        let mut command = Command::new(binary);
-        command
-            .arg("serve")
-            .arg("--data")
-            .arg(data.path())
-            .args(["--listen", "127.0.0.1:0", "--sip", "127.0.0.1:0"])
-            .args(["--max-calls", &AT_ONCE.to_string()])
-            .env("RUST_LOG", "warn")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped());
-        let mut process = Running::start("campanile serve", &mut command)?;
-        let address = listening(&mut process)?;
-        let key = key(binary, data.path())?;
-        let api = Api { address, key };
+        let server = Server::start(binary, data.path(), &["--max-calls", &AT_ONCE.to_string()])?;
+        let api = &server.api;
         let target = answering.address();
         let carrier = api.post(
             "/carriers",
@@ -71,12 +56,13 @@ impl Dialler {
                 "settings": {"start": "end", "steps": {"end": {}}},
             }),
         )?;
-        Ok(Self { process, bot: id(&bot)?, number: id(&number)?, api, _data: data })
+        let (bot, number) = (id(&bot)?, id(&number)?);
+        Ok(Self { server, bot, number, _data: data })
     }
 
     /// One campaign from its start to its last call.
     pub(super) fn call(&self, round: u32, options: &Calls) -> Result<Round> {
-        let campaign = self.api.post(
+        let campaign = self.server.api.post(
             "/campaigns",
             &json!({
                 "name": format!("bench {round}"), "bot_id": self.bot, "number_ids": [self.number],
@@ -85,15 +71,17 @@ impl Dialler {
             }),
         )?;
         let campaign = id(&campaign)?;
-        let import =
-            self.api.post_csv(&format!("/campaigns/{campaign}/contacts"), &csv(round, options))?;
+        let import = self
+            .server
+            .api
+            .post_csv(&format!("/campaigns/{campaign}/contacts"), &csv(round, options))?;
         ensure!(import["accepted"] == options.calls, "not every contact was accepted: {import}");
-        let cpu_before = self.process.cpu()?;
+        let cpu_before = self.server.process.cpu()?;
         let begun = Instant::now();
-        self.api.act(&format!("/campaigns/{campaign}/start"))?;
+        self.server.api.act(&format!("/campaigns/{campaign}/start"))?;
         let settled = self.settled(&campaign, begun + sipp::limit(options), options)?;
         let seconds = begun.elapsed().as_secs_f64();
-        let cpu = self.process.cpu()? - cpu_before;
+        let cpu = self.server.process.cpu()? - cpu_before;
         let completed = settled["counts"]["completed"].as_u64().unwrap_or(0);
         let failed = u64::from(options.calls).saturating_sub(completed);
         Ok(Round { calls: options.calls, failed: u32::try_from(failed)?, seconds, cpu })
@@ -101,77 +89,24 @@ impl Dialler {
 
     /// Ends the server as a service manager would.
     pub(super) fn stop(self) -> Result<()> {
-        let status = self.process.stop(Duration::from_secs(60))?;
-        ensure!(status.success(), "campanile serve: {status}");
-        Ok(())
+        self.server.stop()
     }
 
     /// The campaign once every contact is processed.
     fn settled(&self, campaign: &str, deadline: Instant, options: &Calls) -> Result<Value> {
         loop {
-            let now = self.api.get(&format!("/campaigns/{campaign}"))?;
+            let now = self.server.api.get(&format!("/campaigns/{campaign}"))?;
             if now["processed"] == options.calls {
                 return Ok(now);
             }
-            self.process.still_runs()?;
+            self.server.process.still_runs()?;
             if Instant::now() > deadline {
-                let live = self.api.get(&format!("/campaigns/{campaign}/live"))?;
+                let live = self.server.api.get(&format!("/campaigns/{campaign}/live"))?;
                 bail!("the campaign is stuck: {now:#}\n{live:#}");
             }
             thread::sleep(Duration::from_millis(200));
         }
     }
-}
-
-/// Builds the release binary and says where it is.
-pub(super) fn build() -> Result<PathBuf> {
-    let built = tree::cargo().args(["build", "--release", "--package", "campanile"]).status()?;
-    ensure!(built.success(), "the release binary does not build");
-    let target = env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| tree::root().join("target"), |target| tree::root().join(target));
-    Ok(target.join("release/campanile"))
-}
-
-/// The address of the console, which `serve` prints once it listens.
-fn listening(process: &mut Running) -> Result<SocketAddr> {
-    let out = process.child().stdout.take().context("stdout is piped")?;
-    let (told, hear) = mpsc::sync_channel(1);
-    // Reads to the end, so that the server never blocks on a full pipe.
-    thread::spawn(move || {
-        for line in BufReader::new(out).lines().map_while(Result::ok) {
-            if let Some(address) = console_address(&line) {
-                // Nobody listens any more when the address is printed twice.
-                let _ = told.try_send(address);
-            }
-        }
-    });
-    let limit = Duration::from_secs(20);
-    hear.recv_timeout(limit).context("campanile serve did not say where it listens")
-}
-
-fn console_address(line: &str) -> Option<SocketAddr> {
-    let (_, rest) = line.split_once("http://")?;
-    let end = rest
-        .find(|letter: char| !letter.is_alphanumeric() && !matches!(letter, '.' | ':' | '[' | ']'))
-        .unwrap_or(rest.len());
-    rest[..end].trim_end_matches(['.', ':']).parse().ok()
-}
-
-fn key(binary: &Path, data: &Path) -> Result<String> {
-    let made = Command::new(binary)
-        .args(["key", "create", "--name", "bench", "--scope", "admin", "--data"])
-        .arg(data)
-        .output()?;
-    ensure!(
-        made.status.success(),
-        "campanile key create: {}",
-        String::from_utf8_lossy(&made.stderr)
-    );
-    Ok(String::from_utf8(made.stdout)?.trim().to_owned())
-}
-
-fn id(made: &Value) -> Result<String> {
-    made["id"].as_str().map(str::to_owned).with_context(|| format!("no id in {made}"))
 }
 
 /// Indian mobile numbers, other ones in each round.
@@ -187,19 +122,6 @@ fn csv(round: u32, options: &Calls) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_address_is_found_in_what_serve_prints() {
-        let address = Some("127.0.0.1:40123".parse().unwrap());
-        for line in [
-            "console  http://127.0.0.1:40123",
-            "Console: http://127.0.0.1:40123/setup?token=abc",
-            "listening on http://127.0.0.1:40123.",
-        ] {
-            assert_eq!(console_address(line), address, "{line}");
-        }
-        assert_eq!(console_address("sip 127.0.0.1:5060"), None);
-    }
 
     #[test]
     fn rounds_do_not_share_numbers() {

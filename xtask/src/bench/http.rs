@@ -47,10 +47,30 @@ impl Api {
         Ok(serde_json::from_str(&answer)?)
     }
 
+    /// `GET` of an answer too long to keep: its bytes, counted as they come. The frames
+    /// of its chunks, one part in ten thousand, are counted with them.
+    pub(super) fn count(&self, path: &str) -> Result<u64> {
+        let mut stream = connect(self.address)?;
+        write!(
+            stream,
+            "GET /api/v1{path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\
+             Connection: close\r\n\r\n",
+            self.address, self.key
+        )?;
+        let mut piece = vec![0; 1 << 18];
+        let first = stream.read(&mut piece)?;
+        ensure!(piece[..first].starts_with(b"HTTP/1.1 200 "), "GET /api/v1{path} was refused");
+        let mut bytes = first as u64;
+        loop {
+            match stream.read(&mut piece)? {
+                0 => return Ok(bytes),
+                more => bytes += more as u64,
+            }
+        }
+    }
+
     fn exchange(&self, method: &str, path: &str, kind: &str, body: &str) -> Result<(u16, String)> {
-        let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(5))?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        stream.set_nodelay(true)?;
+        let mut stream = connect(self.address)?;
         let mut request = format!(
             "{method} /api/v1{path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\
              Accept: application/json\r\nConnection: close\r\n",
@@ -65,6 +85,58 @@ impl Api {
         stream.read_to_end(&mut answer)?;
         read_answer(&answer)
     }
+}
+
+/// The console of one server, signed in.
+#[derive(Debug, Clone)]
+pub(super) struct Browser {
+    address: SocketAddr,
+    cookie: String,
+}
+
+impl Browser {
+    /// Signs in as somebody whose password is known.
+    pub(super) fn sign_in(address: SocketAddr, email: &str, password: &str) -> Result<Self> {
+        let form = format!("email={}&password={password}&next=/", email.replace('@', "%40"));
+        let request = format!(
+            "POST /signin HTTP/1.1\r\nHost: {address}\r\nOrigin: http://{address}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n\
+             Content-Length: {}\r\n\r\n{form}",
+            form.len()
+        );
+        let mut stream = connect(address)?;
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let cookie = answer
+            .lines()
+            .find_map(|line| line.strip_prefix("set-cookie: "))
+            .and_then(|cookie| cookie.split(';').next());
+        let cookie = cookie.with_context(|| format!("nobody was signed in: {answer}"))?.to_owned();
+        Ok(Self { address, cookie })
+    }
+
+    /// A page, which must be there.
+    pub(super) fn get(&self, path: &str) -> Result<String> {
+        let mut stream = connect(self.address)?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nConnection: close\r\n\r\n",
+            self.address, self.cookie
+        )?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        let (status, body) = read_answer(&answer)?;
+        ensure!(status == 200, "GET {path}: {status}");
+        Ok(body)
+    }
+}
+
+fn connect(address: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+    stream.set_read_timeout(Some(Duration::from_secs(300)))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 fn read_answer(answer: &[u8]) -> Result<(u16, String)> {

@@ -36,6 +36,28 @@ impl Running {
         Ok(self.stat()?.cpu)
     }
 
+    /// Bytes of memory it holds now.
+    pub(super) fn memory(&self) -> Result<u64> {
+        self.status("VmRSS:")
+    }
+
+    /// The most bytes of memory it held since [`Self::forget_peak`].
+    pub(super) fn memory_peak(&self) -> Result<u64> {
+        self.status("VmHWM:")
+    }
+
+    /// From here on [`Self::memory_peak`] counts anew (proc_pid_clear_refs(5)).
+    pub(super) fn forget_peak(&self) -> Result<()> {
+        let path = format!("/proc/{}/clear_refs", self.child.id());
+        fs::write(&path, "5").context(path)
+    }
+
+    fn status(&self, field: &str) -> Result<u64> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let text = fs::read_to_string(&path).with_context(|| path.clone())?;
+        read_status(&text, field).with_context(|| format!("{path} has no {field}"))
+    }
+
     /// An error if it ended: a program that should still be there.
     pub(super) fn still_runs(&self) -> Result<()> {
         if self.stat()?.ended {
@@ -101,9 +123,23 @@ fn read_stat(text: &str) -> Option<Stat> {
     })
 }
 
+/// proc_pid_status(5): kibibytes, behind the name of the field.
+fn read_status(text: &str, field: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(field))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1_024)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_read_in_bytes() {
+        let text = "Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n";
+        assert_eq!(read_status(text, "VmRSS:"), Some(1 << 20));
+        assert_eq!(read_status(text, "VmHWM:"), Some(2 << 20));
+        assert_eq!(read_status(text, "VmSwap:"), None);
+    }
 
     #[test]
     fn the_kernels_figures_are_read_behind_the_name() {
