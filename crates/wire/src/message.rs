@@ -5,11 +5,13 @@
 
 pub(crate) mod header;
 mod uri;
+mod values;
 mod via;
 
 use std::borrow::Cow;
 
 pub use header::{Name, NameAddr, param, split_list};
+pub use values::{Expiry, Rack, Refresher};
 pub use uri::{UnknownTransport, Uri};
 pub use via::Via;
 
@@ -208,18 +210,6 @@ impl<'a> Message<'a> {
     pub fn contact(&self) -> Option<&str> {
         let contact = NameAddr::parse(self.list(Name::Contact).next()?)?.uri;
         Uri::parse(contact).is_some().then_some(contact)
-    }
-
-    /// Seconds of `Retry-After`: `7`, `7 (overload)`, `7;duration=60`; at most an hour, so that
-    /// a carrier that answers nonsense is tried again on the same day.
-    pub fn retry_after(&self) -> Option<u32> {
-        let value = self.get(Name::RetryAfter)?;
-        let digits = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let whole = matches!(value.get(digits), None | Some(b' ' | b'\t' | b'(' | b';'));
-        if digits == 0 || !whole {
-            return None;
-        }
-        Some(header::number(&value[..digits]).map_or(3_600, |seconds| seconds.min(3_600) as u32))
     }
 
     fn single(&self, name: Name, label: &'static str) -> Result<&[u8], Fault> {

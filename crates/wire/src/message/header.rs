@@ -33,44 +33,72 @@ pub enum Name {
     ProxyAuthorization,
     /// `Require`
     Require,
+    /// `Supported`, `k`
+    Supported,
+    /// `Allow`
+    Allow,
+    /// `RSeq` (RFC 3262)
+    RSeq,
+    /// `RAck` (RFC 3262)
+    RAck,
+    /// `Session-Expires`, `x` (RFC 4028)
+    SessionExpires,
+    /// `Min-SE` (RFC 4028)
+    MinSe,
+    /// `Reason` (RFC 3326)
+    Reason,
+    /// `Expires`
+    Expires,
+    /// `Min-Expires`
+    MinExpires,
     /// Any other.
     Other,
 }
 
-/// Long and compact forms (RFC 3261 7.3.3).
-const NAMES: [(&[u8], Name); 21] = [
-    (b"via", Name::Via),
-    (b"v", Name::Via),
-    (b"from", Name::From),
-    (b"f", Name::From),
-    (b"to", Name::To),
-    (b"t", Name::To),
-    (b"call-id", Name::CallId),
-    (b"i", Name::CallId),
-    (b"cseq", Name::CSeq),
-    (b"contact", Name::Contact),
-    (b"m", Name::Contact),
-    (b"record-route", Name::RecordRoute),
-    (b"content-length", Name::ContentLength),
-    (b"l", Name::ContentLength),
-    (b"content-type", Name::ContentType),
-    (b"c", Name::ContentType),
-    (b"retry-after", Name::RetryAfter),
-    (b"www-authenticate", Name::WwwAuthenticate),
-    (b"proxy-authenticate", Name::ProxyAuthenticate),
-    (b"authorization", Name::Authorization),
-    (b"proxy-authorization", Name::ProxyAuthorization),
-];
-
 impl Name {
+    /// The header of this name, in its long or its compact form (RFC 3261 7.3.3).
     pub(crate) fn of(name: &[u8]) -> Self {
-        if name.eq_ignore_ascii_case(b"require") {
-            return Self::Require;
+        let is = |known: &[u8]| known.eq_ignore_ascii_case(name);
+        // The length tells almost all names apart, and every message has a dozen of them.
+        match name.len() {
+            1 => match name[0].to_ascii_lowercase() {
+                b'v' => Self::Via,
+                b'f' => Self::From,
+                b't' => Self::To,
+                b'i' => Self::CallId,
+                b'm' => Self::Contact,
+                b'l' => Self::ContentLength,
+                b'c' => Self::ContentType,
+                b'k' => Self::Supported,
+                b'x' => Self::SessionExpires,
+                _ => Self::Other,
+            },
+            2 if is(b"to") => Self::To,
+            3 if is(b"via") => Self::Via,
+            4 if is(b"from") => Self::From,
+            4 if is(b"cseq") => Self::CSeq,
+            4 if is(b"rseq") => Self::RSeq,
+            4 if is(b"rack") => Self::RAck,
+            5 if is(b"allow") => Self::Allow,
+            6 if is(b"min-se") => Self::MinSe,
+            6 if is(b"reason") => Self::Reason,
+            7 if is(b"call-id") => Self::CallId,
+            7 if is(b"contact") => Self::Contact,
+            7 if is(b"require") => Self::Require,
+            7 if is(b"expires") => Self::Expires,
+            9 if is(b"supported") => Self::Supported,
+            11 if is(b"retry-after") => Self::RetryAfter,
+            11 if is(b"min-expires") => Self::MinExpires,
+            12 if is(b"record-route") => Self::RecordRoute,
+            12 if is(b"content-type") => Self::ContentType,
+            13 if is(b"authorization") => Self::Authorization,
+            14 if is(b"content-length") => Self::ContentLength,
+            15 if is(b"session-expires") => Self::SessionExpires,
+            16 if is(b"www-authenticate") => Self::WwwAuthenticate,
+            18 if is(b"proxy-authenticate") => Self::ProxyAuthenticate,
+            19 if is(b"proxy-authorization") => Self::ProxyAuthorization,
+            _ => Self::Other,
         }
-        NAMES
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map_or(Self::Other, |(_, name)| *name)
     }
 }
 
@@ -213,6 +241,9 @@ mod tests {
             ("I", Name::CallId),
             ("l", Name::ContentLength),
             ("require", Name::Require),
+            ("K", Name::Supported),
+            ("x", Name::SessionExpires),
+            ("Proxy-Authenticate", Name::ProxyAuthenticate),
             ("X-Via", Name::Other),
             ("", Name::Other),
         ] {
