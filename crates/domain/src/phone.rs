@@ -25,7 +25,25 @@ pub enum InvalidPhone {
         "a spreadsheet turned the number into scientific notation; format the column as text and export again"
     )]
     Scientific,
-    /// Not a number by the rules of its country.
+    /// `x12`, `;ext=12`: an extension is sent as tones after the answer, never as part of
+    /// the Request-URI, and nothing sends it yet.
+    #[error(
+        "an extension cannot be dialled; take it off, and give it a column of its own if the bot needs it"
+    )]
+    Extension,
+    /// A vanity number, or a word.
+    #[error("there are letters in it; write the number in digits")]
+    Letters,
+    /// `*`, `#`, `@`, `%0d`, `sip:…`: whatever it is, it must not reach a Request-URI.
+    #[error("there is something in it that is no part of a telephone number")]
+    NotANumber,
+    /// More than the 15 digits of E.164, or than its country has.
+    #[error("the number is too long")]
+    TooLong,
+    /// Fewer digits than its country has; often the area code is missing.
+    #[error("the number is too short; is the area code missing?")]
+    TooShort,
+    /// Of a possible length, but nobody's by the rules of its country.
     #[error("not a valid number in its country")]
     Invalid,
     /// Emergency, premium, satellite or short number.
@@ -39,10 +57,33 @@ impl InvalidPhone {
         match self {
             Self::Empty => "empty",
             Self::Scientific => "scientific_notation",
+            Self::Extension => "extension",
+            Self::Letters => "letters",
+            Self::NotANumber => "not_a_number",
+            Self::TooLong => "too_long",
+            Self::TooShort => "too_short",
             Self::Invalid => "invalid_number",
             Self::Forbidden => "forbidden_number",
         }
     }
+
+    /// The reason that a stable word stands for.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+
+    /// Every reason.
+    pub const ALL: [Self; 9] = [
+        Self::Empty,
+        Self::Scientific,
+        Self::Extension,
+        Self::Letters,
+        Self::NotANumber,
+        Self::TooLong,
+        Self::TooShort,
+        Self::Invalid,
+        Self::Forbidden,
+    ];
 }
 
 impl PhoneNumber {
@@ -124,7 +165,7 @@ impl<'de> Deserialize<'de> for PhoneNumber {
 /// `default_country` (ISO 3166-1 alpha-2, such as `IN`).
 pub fn parse(text: &str, default_country: &str) -> Result<PhoneNumber, InvalidPhone> {
     let spelled = spelling::read(text)?;
-    let digits = spelled.digits.as_str();
+    let digits = &*spelled.digits;
     let found = if spelled.international {
         international(digits)
     } else {
@@ -133,9 +174,11 @@ pub fn parse(text: &str, default_country: &str) -> Result<PhoneNumber, InvalidPh
             .or_else(|| digits.strip_prefix("00").and_then(international))
     };
     match found {
-        Some(found) => found.check(),
+        Some(Found { kind: Kind::Premium, .. }) => Err(InvalidPhone::Forbidden),
+        Some(Found { number: Some(number), .. }) => Ok(number),
+        Some(Found { number: None, .. }) => Err(InvalidPhone::Invalid),
         None if is_short(digits, spelled.international) => Err(InvalidPhone::Forbidden),
-        None => Err(InvalidPhone::Invalid),
+        None => Err(misfit(digits, spelled.international, default_country)),
     }
 }
 
@@ -147,10 +190,10 @@ pub fn country(number: PhoneNumber) -> Option<&'static str> {
     plan::classify(code, national).map(|(region, _)| region.id).filter(|id| *id != "001")
 }
 
-/// A number taken apart.
+/// A number that its country's plan knows.
 struct Found {
-    code: u16,
-    national: String,
+    /// `None` when E.164 has no room for it.
+    number: Option<PhoneNumber>,
     kind: Kind,
 }
 
@@ -158,7 +201,7 @@ impl Found {
     fn of(code: u16, national: &str) -> Option<Self> {
         let kind =
             if is_satellite(code) { Kind::Premium } else { plan::classify(code, national)?.1 };
-        Some(Self { code, national: national.to_owned(), kind })
+        Some(Self { number: joined(code, national), kind })
     }
 
     /// What the library makes of it, where prefixes are not simply taken off.
@@ -167,13 +210,14 @@ impl Found {
         let number = phonenumber::parse(country, text).ok()?;
         Self::of(number.code().value(), &number.national().to_string())
     }
+}
 
-    fn check(self) -> Result<PhoneNumber, InvalidPhone> {
-        if self.kind == Kind::Premium {
-            return Err(InvalidPhone::Forbidden);
-        }
-        format!("+{}{}", self.code, self.national).parse()
-    }
+/// Country code and national digits as one number; zeros in front of the latter belong
+/// to it (Italy).
+fn joined(code: u16, national: &str) -> Option<PhoneNumber> {
+    let places = u32::try_from(national.len()).ok().filter(|places| *places <= 14)?;
+    let national: u64 = national.parse().ok()?;
+    PhoneNumber::from_digits(u64::from(code) * 10_u64.pow(places) + national)
 }
 
 /// Digits that begin with a country code.
@@ -203,6 +247,29 @@ fn is_short(digits: &str, international: bool) -> bool {
         plan::split(digits).is_some_and(|(_, national)| (2..=5).contains(&national.len()))
     } else {
         (2..=6).contains(&digits.len())
+    }
+}
+
+/// Why digits that no plan knows are not a number.
+fn misfit(digits: &str, international: bool, country: &str) -> InvalidPhone {
+    let (plan, national) = if international {
+        match plan::split(digits) {
+            Some((code, national)) => (plan::lengths_of(code), national),
+            None => (None, digits),
+        }
+    } else {
+        (plan::region(country).map(plan::Region::lengths), digits)
+    };
+    // The prefix that is dialled within the country has at most two digits where it is
+    // counted wrongly here.
+    let spare = if international { 0 } else { 2 };
+    match plan {
+        _ if international && digits.len() > 15 => InvalidPhone::TooLong,
+        Some(lengths) if national.len() < usize::from(*lengths.start()) => InvalidPhone::TooShort,
+        Some(lengths) if national.len() > usize::from(*lengths.end()) + spare => {
+            InvalidPhone::TooLong
+        }
+        _ => InvalidPhone::Invalid,
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::{
     collections::HashMap,
+    ops::RangeInclusive,
     sync::{LazyLock, OnceLock},
 };
 
@@ -21,7 +22,8 @@ pub(super) struct Region {
     pub(super) code: u16,
     general: Pattern,
     premium: Option<Pattern>,
-    /// Every other kind of number that may be called.
+    /// Every other kind of number that may be called; the kinds of which there are most
+    /// numbers first.
     kinds: Vec<Pattern>,
     /// Tells the regions that share a code apart, where digits do.
     leading: Option<Pattern>,
@@ -48,15 +50,16 @@ struct Pattern {
 }
 
 struct Plans {
-    by_code: HashMap<u16, Vec<Region>>,
+    /// By calling code, 0 to 999; codes that nobody has are empty.
+    by_code: Vec<Vec<Region>>,
     /// Country → its code and place there.
     by_id: HashMap<&'static str, (u16, usize)>,
 }
 
 static PLANS: LazyLock<Plans> = LazyLock::new(|| {
-    let mut by_code: HashMap<u16, Vec<Region>> = HashMap::new();
+    let mut by_code = Vec::with_capacity(1_000);
     let mut by_id = HashMap::new();
-    for code in 1..1_000 {
+    for code in 0..1_000 {
         // `region` lists the main country first; codes of no country are found by code.
         let metas = match DATABASE.region(&code) {
             Some(ids) if ids != ["001"] => {
@@ -64,37 +67,45 @@ static PLANS: LazyLock<Plans> = LazyLock::new(|| {
             }
             _ => DATABASE.by_code(&code).unwrap_or_default(),
         };
-        if metas.is_empty() {
-            continue;
-        }
         let regions: Vec<Region> = metas.into_iter().map(Region::of).collect();
         for (index, region) in regions.iter().enumerate() {
             by_id.insert(region.id, (code, index));
         }
-        by_code.insert(code, regions);
+        by_code.push(regions);
     }
     Plans { by_code, by_id }
 });
 
 /// Splits international digits into country code and the rest.
 pub(super) fn split(digits: &str) -> Option<(u16, &str)> {
-    (1..=3.min(digits.len())).find_map(|length| {
-        let (code, national) = digits.split_at(length);
-        let code = code.parse().ok().filter(|_| !code.starts_with('0'))?;
-        PLANS.by_code.contains_key(&code).then_some((code, national))
-    })
+    let mut code = 0;
+    for (index, digit) in digits.bytes().take(3).enumerate() {
+        code = code * 10 + u16::from(digit - b'0');
+        if code == 0 {
+            return None;
+        }
+        if !PLANS.by_code[usize::from(code)].is_empty() {
+            return Some((code, &digits[index + 1..]));
+        }
+    }
+    None
 }
 
 /// The rules of a country.
 pub(super) fn region(id: &str) -> Option<&'static Region> {
     let (code, index) = PLANS.by_id.get(id)?;
-    PLANS.by_code.get(code)?.get(*index)
+    PLANS.by_code[usize::from(*code)].get(*index)
+}
+
+/// How many digits the numbers under a code may have, the code not counted.
+pub(super) fn lengths_of(code: u16) -> Option<RangeInclusive<u16>> {
+    PLANS.by_code[usize::from(code)].first().map(Region::lengths)
 }
 
 /// Which region a national number belongs to, and what kind it is; `None` when it is
 /// not valid.
 pub(super) fn classify(code: u16, national: &str) -> Option<(&'static Region, Kind)> {
-    let regions = PLANS.by_code.get(&code)?;
+    let regions = PLANS.by_code.get(usize::from(code))?;
     if let [only] = regions.as_slice() {
         return Some((only, only.kind(national)?));
     }
@@ -118,6 +129,8 @@ impl Region {
     fn of(meta: &'static phonenumber::Metadata) -> Self {
         let kinds = meta.descriptors();
         let others = [
+            kinds.mobile(),
+            kinds.fixed_line(),
             kinds.toll_free(),
             kinds.shared_cost(),
             kinds.voip(),
@@ -125,8 +138,6 @@ impl Region {
             kinds.pager(),
             kinds.uan(),
             kinds.voicemail(),
-            kinds.fixed_line(),
-            kinds.mobile(),
         ];
         let prefix = meta.national_prefix_for_parsing().map(|regex| regex.as_str());
         Self {
@@ -149,6 +160,13 @@ impl Region {
         } else {
             self.kinds.iter().any(|kind| kind.matches(national)).then_some(Kind::Ordinary)
         }
+    }
+
+    /// The fewest and the most digits of its numbers.
+    pub(super) fn lengths(&self) -> RangeInclusive<u16> {
+        // The general description states none.
+        let lengths = || self.kinds.iter().flat_map(|kind| kind.lengths).copied();
+        lengths().min().unwrap_or(1)..=lengths().max().unwrap_or(15)
     }
 
     /// The national number in digits dialled within this country, where that is plain:
@@ -181,10 +199,16 @@ impl Pattern {
     }
 
     fn matches(&self, digits: &str) -> bool {
-        self.end_of_match(digits).is_some()
+        // No search for where the match ends: that costs twice as much.
+        self.compiled_for(digits).is_some_and(|pattern| pattern.is_match(digits))
     }
 
     fn end_of_match(&self, digits: &str) -> Option<usize> {
+        self.compiled_for(digits)?.find(digits).map(|found| found.end())
+    }
+
+    /// The pattern, unless the number is of no length that it describes.
+    fn compiled_for(&self, digits: &str) -> Option<&Regex> {
         if !self.lengths.is_empty() && !self.lengths.contains(&(digits.len() as u16)) {
             return None;
         }
@@ -193,6 +217,6 @@ impl Pattern {
             // A pattern that does not compile matches nothing: no call.
             Regex::new(&format!("(?x)^(?:{}){end}", self.source)).ok()
         });
-        compiled.as_ref()?.find(digits).map(|found| found.end())
+        compiled.as_ref()
     }
 }

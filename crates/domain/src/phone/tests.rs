@@ -90,6 +90,109 @@ fn spellings_of_people_and_spreadsheets() {
     insta::assert_snapshot!(table);
 }
 
+/// Every kind of number that the papers name (design/reliability.md 3d), one a line:
+/// what is taken, and why the others are not.
+#[test]
+fn every_kind_of_number_that_lists_hold() {
+    let kinds = [
+        ("national with its zero", "DE", "030 901820"),
+        ("national without its zero", "DE", "30 901820"),
+        ("a zero that a spreadsheet took", "DE", "1711234567"),
+        ("E.164", "DE", "+4930901820"),
+        ("00 in front", "DE", "004930901820"),
+        ("(0) in the middle", "IN", "+49 (0) 30 901820"),
+        ("(0) behind 00", "IN", "0049(0)30901820"),
+        ("dots", "DE", "030.90.18.20"),
+        ("blanks", "DE", "0 30 90 18 20"),
+        ("no-break spaces", "DE", "+49\u{a0}30\u{202f}901820"),
+        ("en dash", "DE", "030–901820"),
+        ("figure dash, minus sign", "DE", "030\u{2012}9018\u{2212}20"),
+        ("slash", "DE", "030/901820"),
+        ("full-width digits", "DE", "＋４９３０９０１８２０"),
+        ("Arabic-Indic digits", "AE", "٠٤ ٢٢٢ ٢٢٢٢"),
+        ("Devanagari digits", "IN", "+९१ ९८७६५ ४३२१०"),
+        ("tel: URI", "IN", "tel:+49-30-901820"),
+        ("tel: URI with its context", "IN", "tel:30-901820;phone-context=+49"),
+        ("tel: URI with another parameter", "IN", "tel:+49-30-901820;isub=12"),
+        ("tel: URI with a name for its context", "IN", "tel:901820;phone-context=example.com"),
+        ("extension as a parameter", "DE", "+4930901820;ext=12"),
+        ("extension in a tel: URI", "DE", "tel:+4930901820;ext=12"),
+        ("extension as x12", "US", "(212) 555-2368 x12"),
+        ("extension in words", "US", "212 555 2368 ext. 12"),
+        ("hash", "IN", "9876543210#"),
+        ("extension behind a hash", "IN", "9876543210#12"),
+        ("star", "IN", "*9876543210"),
+        ("service code", "IN", "*#06#"),
+        ("vanity", "US", "1-800-FLOWERS"),
+        ("a word", "US", "n/a"),
+        ("a word in another script", "IN", "नहीं"),
+        ("short code", "US", "74992"),
+        ("short code of a carrier", "IN", "59999"),
+        ("emergency 112", "DE", "112"),
+        ("emergency 110", "DE", "110"),
+        ("emergency 911", "US", "911"),
+        ("emergency 999", "GB", "999"),
+        ("emergency of elsewhere", "IN", "911"),
+        ("emergency behind a country code", "IN", "+49112"),
+        ("emergency behind 00", "IN", "0049112"),
+        ("emergency in other digits", "IN", "٩١١"),
+        ("emergency with a zero in front", "DE", "0112"),
+        ("premium +1 900", "US", "+1 900 234 5678"),
+        ("premium 900 at home", "US", "900 234 5678"),
+        ("premium 0900", "DE", "0900 1 234567"),
+        ("premium 0190", "DE", "0190 123456"),
+        ("premium 09", "GB", "0909 879 0000"),
+        ("satellite +881", "IN", "+8816 3100 1234"),
+        ("satellite +882", "IN", "+882 16 123 4567"),
+        ("satellite +883", "IN", "+883 5100 0123 4567"),
+        ("satellite +870", "IN", "+870 773 111 632"),
+        ("satellite behind 00", "IN", "00 8816 3100 1234"),
+        ("premium of no country, +979", "IN", "+979 123 456 789"),
+        ("16 digits", "IN", "+9198765432101234"),
+        ("30 digits", "IN", "987654321098765432109876543210"),
+        ("longer than its country's", "US", "+1 212 555 23689"),
+        ("no area code", "US", "555-2368"),
+        ("shorter than its country's", "IN", "+91 98765"),
+        ("nobody's country code", "IN", "+999 1234567"),
+        ("empty", "IN", ""),
+        ("blanks alone", "IN", " \t\u{a0}"),
+        ("a sip: URI", "IN", "sip:9876543210@example.com"),
+        ("a URI parameter", "IN", "+919876543210;transport=tcp"),
+        ("another host", "IN", "+919876543210@evil.example"),
+        ("an escaped line end", "IN", "+919876543210%0d%0aVia: x"),
+        ("a line end", "IN", "+919876543210\r\nVia: x"),
+        ("a line end behind the number", "IN", "+919876543210\r\n"),
+        ("SQL", "IN", "9876543210' OR 1=1 --"),
+        ("a header's brackets", "IN", "<9876543210>"),
+        ("NUL", "IN", "98765\u{0}43210"),
+        ("scientific notation", "DE", "4.91701E+11"),
+        ("scientific notation with a comma", "DE", "4,91701E+11"),
+        ("an apostrophe in front", "DE", "'+4930901820"),
+        ("a decimal behind", "DE", "4930901820.0"),
+        ("a formula", "DE", "=\"+4930901820\""),
+        ("two numbers in one cell", "DE", "030 901820, 030 901821"),
+        ("two plus signs", "DE", "+49 30 +901820"),
+    ];
+    let mut table = String::new();
+    for (kind, country, text) in kinds {
+        let read = match parse(text, country) {
+            Ok(number) => number.to_string(),
+            Err(reason) => reason.code().to_owned(),
+        };
+        table += &format!("{kind:38} {country} {:36} {read}\n", format!("{text:?}"));
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn every_reason_is_a_word_and_a_sentence() {
+    for reason in InvalidPhone::ALL {
+        assert_eq!(InvalidPhone::from_code(reason.code()), Some(reason));
+        assert!(reason.to_string().len() > reason.code().len() / 2, "{reason}");
+    }
+    assert_eq!(InvalidPhone::from_code("duplicate"), None);
+}
+
 #[test]
 fn a_carrier_gets_the_form_it_wants() {
     let form = |number: &str, format, prefix| {

@@ -309,7 +309,7 @@ mod tests {
                     +919876543210,ok,\n";
         insta::assert_snapshot!(in_any_pieces(file.as_bytes()), @r#"
         6 +919876543210 {"name":"ok"}
-        2 "banana" invalid_number
+        2 "banana" letters
         3 "" empty
         4 "+919876543210" nul_character
         5 "+919876543210" too_many_columns
