@@ -131,6 +131,7 @@ mod tests {
             outcome,
             result: None,
             hangup_by: None,
+            media: None,
             variables: None,
         }
     }

@@ -1,6 +1,7 @@
 //! One dial of one contact: what is written before the INVITE, and the report
 //! that ends it.
 
+mod audio;
 mod state;
 
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use crate::{
     result::ConversationResult,
 };
 
+pub use audio::{Audio, Leg};
 pub use state::{AttemptEvent, AttemptState, UnexpectedEvent};
 
 /// A claim of a contact. Consumes nothing; given back or turned into an
@@ -108,6 +110,8 @@ pub struct CallReport {
     pub rtp_sent: u32,
     /// RTP packets received.
     pub rtp_received: u32,
+    /// How the audio was; `None` when there was none to judge.
+    pub media: Option<Audio>,
 }
 
 impl CallReport {

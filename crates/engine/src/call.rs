@@ -370,6 +370,7 @@ impl Call {
             result: result.filter(|_| attached),
             rtp_sent: figures.sent,
             rtp_received: figures.received,
+            media: figures.audio,
             ..*report
         };
         self.guard.armed = false;

@@ -60,5 +60,6 @@ pub(crate) fn unplaced(
         result: None,
         rtp_sent: 0,
         rtp_received: 0,
+        media: None,
     }
 }

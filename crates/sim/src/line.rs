@@ -161,5 +161,6 @@ fn empty_report(attempt: AttemptId) -> CallReport {
         result: None,
         rtp_sent: 0,
         rtp_received: 0,
+        media: None,
     }
 }

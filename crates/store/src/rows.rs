@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use campanile_domain::{
+    attempt::Audio,
     campaign::{CompletionReason, Status},
     contact::{ContactClass, ContactState},
     figures::{PassRow, Sums},
@@ -192,6 +193,9 @@ pub struct Attempt {
     pub result: Option<ConversationResult>,
     /// Who ended it.
     pub hangup_by: Option<HangupBy>,
+    /// How its audio was, when asked for and known: not in the chunks of a report, whose
+    /// columns have no place for it.
+    pub media: Option<Audio>,
     /// Variables it was dialled with, JSON text, when asked for.
     pub variables: Option<String>,
 }

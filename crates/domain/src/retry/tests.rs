@@ -29,6 +29,7 @@ fn report(ending: Ending) -> CallReport {
         result: None,
         rtp_sent: 0,
         rtp_received: 0,
+        media: None,
     }
 }
 

@@ -93,6 +93,7 @@ impl Call {
             result: None,
             rtp_sent: 0,
             rtp_received: 0,
+            media: None,
         }
     }
 }

@@ -238,6 +238,7 @@ impl Rig {
             result: None,
             rtp_sent: 0,
             rtp_received: 0,
+            media: None,
         }
     }
 

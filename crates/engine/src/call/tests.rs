@@ -1,4 +1,4 @@
-use campanile_domain::outcome::Outcome;
+use campanile_domain::{attempt::Audio, outcome::Outcome};
 use campanile_wire::sdp::{Direction, Local, offer};
 
 use super::*;
@@ -99,6 +99,7 @@ fn a_call_rings_is_answered_talks_and_is_hung_up_by_the_bot() {
         received: 340,
         first_bot_audio_at: Some(at(2_012).wall),
         result: Some(ConversationResult::of("interested")),
+        audio: Some(Audio { sent: 350, ..Audio::default() }),
     };
     let (did, report) = rig.close(figures.clone());
     assert_eq!(
@@ -122,6 +123,7 @@ fn a_call_rings_is_answered_talks_and_is_hung_up_by_the_bot() {
             result: figures.result,
             rtp_sent: 350,
             rtp_received: 340,
+            media: Some(Audio { sent: 350, ..Audio::default() }),
         }
     );
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use campanile_domain::result::ConversationResult;
+use campanile_domain::{attempt::Audio, result::ConversationResult};
 use campanile_wire::{
     dtmf,
     g711::{self, FRAME_SAMPLES},
@@ -57,6 +57,8 @@ pub(crate) struct Figures {
     pub(crate) received: u32,
     pub(crate) first_bot_audio_at: Option<Timestamp>,
     pub(crate) result: Option<ConversationResult>,
+    /// `None` when no bot ever spoke.
+    pub(crate) audio: Option<Audio>,
 }
 
 /// The audio of one call.
@@ -198,6 +200,7 @@ impl Stream {
             received: u32::try_from(self.receiver.figures().received).unwrap_or(u32::MAX),
             first_bot_audio_at: self.first_bot_audio_at,
             result,
+            audio: None,
         }
     }
 

@@ -245,7 +245,8 @@ fn end(batch: &mut Batch<'_>, row: &Row, run: &RunNow, finish: &Finish) -> Resul
              ringing_at = coalesce(?9, ringing_at),
              answered_at = coalesce(?10, answered_at),
              bot_attached_at = coalesce(?11, bot_attached_at),
-             first_bot_audio_at = ?12, ended_at = ?13, rtp_sent = ?14, rtp_received = ?15
+             first_bot_audio_at = ?12, ended_at = ?13, rtp_sent = ?14, rtp_received = ?15,
+             media = ?16
          WHERE id = ?1",
         params![
             row.id.0,
@@ -262,7 +263,8 @@ fn end(batch: &mut Batch<'_>, row: &Row, run: &RunNow, finish: &Finish) -> Resul
             report.first_bot_audio_at.map(ms),
             ms(report.ended_at),
             report.rtp_sent,
-            report.rtp_received
+            report.rtp_received,
+            report.media.as_ref().map(serde_json::to_string).transpose()?
         ],
     )?;
     count_change(batch, row)

@@ -12,10 +12,10 @@ use crate::{
     sqlite::sql::{self, Cells},
 };
 
-/// A SELECT whose columns are those that [`read`] expects; the first literal is the
-/// expression for the variables.
+/// A SELECT whose columns are those that [`read`] expects; the first two literals are
+/// the expressions for the audio and for the variables.
 macro_rules! select_attempt {
-    ($variables:literal, $rest:literal) => {
+    ($media:literal, $variables:literal, $rest:literal) => {
         concat!(
             "SELECT attempt.id, attempt.contact, attempt.run, attempt.revision, attempt.pass,
                     attempt.number, attempt.counts, attempt.phone, attempt.caller_id,
@@ -23,6 +23,8 @@ macro_rules! select_attempt {
                     attempt.answered_at, attempt.bot_attached_at, attempt.first_bot_audio_at,
                     attempt.ended_at, attempt.sip_code, attempt.sip_reason, attempt.outcome,
                     attempt.result, attempt.hangup_by, ",
+            $media,
+            ", ",
             $variables,
             " FROM attempt ",
             $rest
@@ -31,6 +33,7 @@ macro_rules! select_attempt {
 }
 
 pub(crate) const CHUNK: &str = select_attempt!(
+    "NULL",
     "coalesce(attempt.variables, contact.variables)",
     "LEFT JOIN contact ON contact.id = attempt.contact
      WHERE attempt.campaign = ?1 AND attempt.id > ?2 AND (?3 IS NULL OR attempt.run = ?3)
@@ -38,6 +41,7 @@ pub(crate) const CHUNK: &str = select_attempt!(
 );
 
 pub(crate) const TRAILS: &str = select_attempt!(
+    "attempt.media",
     "NULL",
     "WHERE attempt.contact IN (SELECT value FROM json_each(?1)) AND attempt.run = ?2
      ORDER BY attempt.contact, attempt.number"
@@ -70,6 +74,7 @@ pub(crate) fn attempt(db: &Connection, id: AttemptId) -> Result<Attempt, StoreEr
     let found = sql::first(
         db,
         select_attempt!(
+            "attempt.media",
             "coalesce(attempt.variables, contact.variables)",
             "LEFT JOIN contact ON contact.id = attempt.contact WHERE attempt.id = ?1"
         ),
@@ -102,6 +107,7 @@ fn read(row: &mut Cells<'_>) -> rusqlite::Result<Attempt> {
         outcome: row.maybe_code(Outcome::from_code)?,
         result: row.maybe_json()?,
         hangup_by: row.maybe_code(HangupBy::from_code)?,
+        media: row.maybe_json()?,
         variables: row.get()?,
     })
 }

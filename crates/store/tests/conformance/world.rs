@@ -2,7 +2,7 @@
 //! and a dialler that does by hand what the engine does.
 
 use campanile_domain::{
-    attempt::{CallReport, Finish, Lease, NewAttempt, Next},
+    attempt::{Audio, CallReport, Finish, Lease, Leg, NewAttempt, Next},
     bot::BotKind,
     carrier::Direction,
     ids::{AttemptId, BotId, CampaignId, CarrierId, NumberId},
@@ -226,6 +226,11 @@ pub(crate) fn finish(attempt: &NewAttempt, outcome: Outcome, at: Timestamp) -> F
             result: None,
             rtp_sent: 1_000,
             rtp_received: 900,
+            media: attached.then(|| Audio {
+                sent: 1_000,
+                heard: Leg { received: 900, lost: 100, mos: Some(2.5), ..Leg::default() },
+                ..Audio::default()
+            }),
         },
         outcome,
         counts: true,

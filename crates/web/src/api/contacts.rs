@@ -8,6 +8,7 @@ use axum::{
     response::Response,
 };
 use campanile_domain::{
+    attempt::Audio,
     contact::ContactState,
     field::FieldError,
     ids::{AttemptId, ContactId, ImportId},
@@ -120,6 +121,7 @@ struct Timeline {
     bot_attached_at: Option<Timestamp>,
     first_bot_audio_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
+    media: Option<Audio>,
 }
 
 impl From<&Attempt> for Timeline {
@@ -143,6 +145,7 @@ impl From<&Attempt> for Timeline {
             bot_attached_at: attempt.bot_attached_at,
             first_bot_audio_at: attempt.first_bot_audio_at,
             ended_at: attempt.ended_at,
+            media: attempt.media.clone(),
         }
     }
 }

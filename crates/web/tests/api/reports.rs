@@ -70,6 +70,7 @@ async fn the_report_holds_every_attempt_and_no_formula() {
         result: None,
         rtp_sent: 1,
         rtp_received: 1,
+        media: None,
     };
     let finish = Finish { attempt, report, outcome: Outcome::Completed, counts: true, result };
     server.app.store.finish(finish, at(34_725)).await.unwrap();
@@ -90,6 +91,7 @@ async fn the_report_holds_every_attempt_and_no_formula() {
         result: None,
         rtp_sent: 0,
         rtp_received: 0,
+        media: None,
     };
     let result = ConversationResult::of("no_answer");
     let finish = Finish { attempt, report, outcome: Outcome::Busy, counts: true, result };

@@ -1,6 +1,9 @@
 //! One attempt: where its time went, event by event (MO-9).
 
-use campanile_domain::outcome::{Outcome, label_of_code};
+use campanile_domain::{
+    attempt::{Audio, Leg},
+    outcome::{Outcome, label_of_code},
+};
 use campanile_store::rows::{Attempt, Campaign, Contact};
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -198,6 +201,7 @@ fn conversation(view: &AttemptView) -> Markup {
             dl.lines {
                 div { dt { "Disposition" } dd { (result_words(attempt)) } }
                 @if let Some(talk) = talk_seconds(attempt) { div { dt { "Talked" } dd { (span(talk)) } } }
+                @if let Some(audio) = &attempt.media { div { dt { "Audio" } dd { (audio_words(audio)) } } }
                 @if let Some(result) = &attempt.result {
                     @if let Some(reached) = &result.reached { div { dt { "Reached" } dd { (reached) } } }
                     @if let Some(summary) = &result.summary { div { dt { "Summary" } dd { (summary) } } }
@@ -215,6 +219,23 @@ fn conversation(view: &AttemptView) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// What was heard of the callee; what he was sent, when his phone reported it.
+fn audio_words(audio: &Audio) -> String {
+    let leg = |leg: &Leg| {
+        let opinion = leg.mos.map(|mos| format!(", MOS{NBSP}{mos:.1}")).unwrap_or_default();
+        format!(
+            "{:.1}{NBSP}% lost, jitter {:.0}{NBSP}ms{opinion}",
+            leg.loss() * 100.0,
+            leg.jitter_ms
+        )
+    };
+    match &audio.told {
+        _ if audio.heard.received == 0 => "nothing was heard".into(),
+        None => leg(&audio.heard),
+        Some(told) => format!("{}; at the callee {}", leg(&audio.heard), leg(told)),
     }
 }
 
@@ -239,5 +260,24 @@ fn others(view: &AttemptView) -> Markup {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn audio_is_told_in_one_line_for_each_side_that_is_known() {
+        let heard =
+            Leg { received: 996, lost: 4, jitter_ms: 3.2, mos: Some(4.31), ..Leg::default() };
+        let one = Audio { heard, ..Audio::default() };
+        assert_eq!(audio_words(&one).replace(NBSP, " "), "0.4 % lost, jitter 3 ms, MOS 4.3");
+        let told = Some(Leg { received: 50, lost: 50, mos: None, ..Leg::default() });
+        assert_eq!(
+            audio_words(&Audio { told, ..one }).replace(NBSP, " "),
+            "0.4 % lost, jitter 3 ms, MOS 4.3; at the callee 50.0 % lost, jitter 0 ms"
+        );
+        assert_eq!(audio_words(&Audio::default()), "nothing was heard");
     }
 }

@@ -177,6 +177,7 @@ pub(super) fn attempt(
         outcome,
         result: answered.then(|| ConversationResult::of("will_pay_today")),
         hangup_by: None,
+        media: None,
         variables: None,
     }
 }
