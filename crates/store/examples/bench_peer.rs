@@ -139,19 +139,19 @@ fn dial(dir: &Path, campaign: CampaignId, attempts: u64, middle: u64) -> Result<
              iif(good, 0, NULL)
          FROM (SELECT *, 1764000000000 + phone % 1000000 * 50 AS at, phone % 2 AS good FROM dial
                WHERE campaign = ?1 AND run = 1 ORDER BY contact LIMIT ?2)",
-        params![campaign.0, attempts],
+        params![campaign.0, i64::try_from(attempts)?],
     )?;
     // The sums that a page and a report show; kinds as in sqlite/counters.rs.
     for kind in [100, 101] {
         transaction.execute(
             "INSERT OR REPLACE INTO counter (campaign, run, kind, n) VALUES (?1, 1, ?2, ?3)",
-            params![campaign.0, kind, made],
+            params![campaign.0, kind, made as i64],
         )?;
     }
     let middle = transaction.query_row(
         "SELECT contact FROM dial WHERE campaign = ?1 AND run = 1
          ORDER BY contact LIMIT 1 OFFSET ?2",
-        params![campaign.0, middle],
+        params![campaign.0, i64::try_from(middle)?],
         |row| row.get(0).map(ContactId),
     )?;
     transaction.commit()?;

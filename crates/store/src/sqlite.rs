@@ -41,6 +41,7 @@ use crate::{
     sqlite::{
         batch::Batch,
         reader::Readers,
+        imports::Seen,
         writer::{Lane, Writer},
     },
     store::Change,
@@ -56,6 +57,7 @@ pub(crate) struct Sqlite {
     writer: Writer,
     readers: Readers,
     changes: broadcast::Sender<Change>,
+    seen: Seen,
     dir: PathBuf,
     dialler: Mutex<Option<File>>,
     _temporary: Option<TempDir>,
@@ -80,6 +82,7 @@ impl Sqlite {
             writer: Writer::start(db, ids, changes.clone())?,
             readers: Readers::new(dir.clone()),
             changes,
+            seen: Seen::default(),
             dir,
             dialler: Mutex::default(),
             _temporary: temporary,

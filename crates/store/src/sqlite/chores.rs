@@ -38,18 +38,27 @@ pub(crate) enum Task {
 pub(crate) struct Chore {
     pub(crate) task: Task,
     pub(crate) done: Option<oneshot::Sender<()>>,
+    /// What the pieces of an import remember of each other.
+    application: imports::Application,
 }
 
 impl Chore {
     pub(crate) fn new(task: Task) -> Self {
-        Self { task, done: None }
+        Self { task, done: None, application: imports::Application::default() }
+    }
+
+    /// Somebody waits for its end.
+    pub(crate) fn awaited(task: Task, done: oneshot::Sender<()>) -> Self {
+        Self { done: Some(done), ..Self::new(task) }
     }
 
     /// One piece of the work; whether that was the last.
-    pub(crate) fn step(&self, batch: &mut Batch<'_>) -> Result<bool, StoreError> {
+    pub(crate) fn step(&mut self, batch: &mut Batch<'_>) -> Result<bool, StoreError> {
         match self.task {
             Task::CloseLine(key) => dial::close_line(batch, key, &Budget::piece()),
-            Task::ApplyImport(import) => imports::apply(batch, import, &Budget::piece()),
+            Task::ApplyImport(import) => {
+                imports::apply(batch, import, &mut self.application, &Budget::piece())
+            }
             Task::TakeAway(row) => garbage::take_away(batch, row, &Budget::piece()),
         }
     }

@@ -3,7 +3,7 @@
 use campanile_domain::{
     attempt::{Lease, NewAttempt, Next},
     contact::{ContactClass, ContactState},
-    ids::{CampaignId, ContactId, NumberId},
+    ids::{CampaignId, ContactId, ImportId, NumberId},
     phone::PhoneNumber,
     retry::RunEnd,
 };
@@ -17,7 +17,7 @@ use crate::{
         batch::{Batch, RunNow},
         chores::Budget,
         counters::RunKey,
-        sql::{self, Cells, digits, ms},
+        sql::{self, Cells, ms},
     },
     store::RecordRefused,
 };
@@ -168,18 +168,23 @@ impl Dial {
         )
     }
 
-    pub(crate) fn insert(&self, db: &Connection) -> rusqlite::Result<()> {
-        sql::run(
+    /// Puts this contact of a file into the line, and with it all others of the file
+    /// behind the contact `after`, each in the same place. Returns how many.
+    pub(crate) fn insert_with_those_before(
+        &self,
+        db: &Connection,
+        import: ImportId,
+        after: i64,
+    ) -> rusqlite::Result<i64> {
+        let joined = sql::run(
             db,
             "INSERT INTO dial (campaign, run, contact, phone, state, line, due_at, wave,
-                 wave_dialled, counted, uncounted, dialled, exhausted, epoch, attempt,
-                 last_number)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                 wave_dialled, counted, uncounted, dialled, exhausted, epoch)
+             SELECT ?1, ?2, id, phone, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12
+             FROM contact WHERE id > ?13 AND id <= ?14 AND import = ?15 ORDER BY id",
             params![
                 self.key.campaign.0,
                 self.key.run,
-                self.contact.0,
-                digits(self.phone),
                 self.state.code(),
                 self.line.code(),
                 self.due_at,
@@ -190,11 +195,12 @@ impl Dial {
                 self.dialled,
                 self.exhausted,
                 self.epoch,
-                self.attempt,
-                self.last_number
+                after,
+                self.contact.0,
+                import.0
             ],
         )?;
-        Ok(())
+        Ok(joined as i64)
     }
 
     /// Writes the row over what it was, counters included.

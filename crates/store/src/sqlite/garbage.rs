@@ -9,7 +9,7 @@ use crate::{
     sqlite::{
         batch::Batch,
         chores::{Budget, Chore, Task},
-        sql,
+        imports, sql,
     },
 };
 
@@ -71,7 +71,8 @@ fn take_campaign(
         // Rows that never became contacts, whatever stage the file had reached.
         sql::run(
             batch.db,
-            "UPDATE import SET stage = ?2 WHERE id = ?1 AND stage IN (?3, ?4)",
+            "UPDATE import SET stage = ?2, cursor = coalesce(first_contact, 1) - 1
+             WHERE id = ?1 AND stage IN (?3, ?4)",
             params![
                 import.0,
                 ImportStage::Discarded.code(),
@@ -144,33 +145,32 @@ fn take_staging(
     import: ImportId,
     budget: &Budget,
 ) -> Result<bool, StoreError> {
-    let stage =
-        sql::first(batch.db, "SELECT stage FROM import WHERE id = ?1", [import.0], |row| {
-            row.code(ImportStage::from_code)
-        })?;
-    let with_contacts = stage == Some(ImportStage::Discarded);
-    loop {
-        let staged = sql::all(
+    let staged = sql::first(
+        batch.db,
+        "SELECT cursor, last_contact FROM import
+         WHERE id = ?1 AND stage = ?2 AND first_contact IS NOT NULL",
+        params![import.0, ImportStage::Discarded.code()],
+        |row| Ok(row.get::<i64>()?..row.get::<i64>()?),
+    )?;
+    let mut left = staged.unwrap_or(0..0);
+    while let Some((last, _)) =
+        imports::end_of_piece(batch.db, import, left.clone(), AT_ONCE as usize)?
+    {
+        sql::run(
             batch.db,
-            "SELECT phone, contact FROM import_phone WHERE import = ?1 LIMIT ?2",
-            params![import.0, AT_ONCE],
-            |row| Ok((row.get::<i64>()?, row.get::<i64>()?)),
+            "DELETE FROM contact WHERE id > ?1 AND id <= ?2 AND import = ?3",
+            params![left.start, last.0, import.0],
         )?;
-        if staged.is_empty() {
-            return Ok(true);
-        }
-        for (phone, contact) in staged {
+        left.start = last.0;
+        if budget.is_spent() {
             sql::run(
                 batch.db,
-                "DELETE FROM import_phone WHERE import = ?1 AND phone = ?2",
-                params![import.0, phone],
+                "UPDATE import SET cursor = ?2 WHERE id = ?1",
+                params![import.0, left.start],
             )?;
-            if with_contacts {
-                sql::run(batch.db, "DELETE FROM contact WHERE id = ?1", [contact])?;
-            }
-        }
-        if budget.is_spent() {
             return Ok(false);
         }
     }
+    imports::forget_numbers(batch.db, import)?;
+    Ok(true)
 }

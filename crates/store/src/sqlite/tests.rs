@@ -84,8 +84,7 @@ async fn every_statement_over_many_rows_walks_an_index_in_order() {
             ("page of phone", contacts::PAGE_OF_PHONE),
             ("trails", report::TRAILS),
             ("report", report::CHUNK),
-            ("staged numbers", imports::STAGED_NUMBERS),
-            ("staged contacts", imports::STAGED_CONTACTS),
+            ("staged contacts", imports::END_OF_PIECE),
         ] {
             let mut explain = db.prepare(&format!("EXPLAIN QUERY PLAN {statement}"))?;
             let mut steps = explain.raw_query();
@@ -344,7 +343,7 @@ async fn what_a_deleted_draft_left_is_taken_away() {
     add(&store, id, 1_500).await.unwrap();
     store.delete_campaign(id, by(), t0()).await.unwrap();
     let left = async || {
-        let tables = ["contact", "contact_phone", "dial", "import", "import_phone", "garbage"];
+        let tables = ["contact", "contact_phone", "dial", "import", "import_numbers", "garbage"];
         let count = move |db: &Connection| {
             let mut left = 0;
             for table in tables {

@@ -1,5 +1,7 @@
 //! The verbs of `Store`, each one transaction of the writer or one view of a reader.
 
+mod contact_files;
+
 use campanile_domain::{
     attempt::{Finish, Lease, NewAttempt, Progress},
     bot::{Bot, BotKind},
@@ -12,7 +14,6 @@ use campanile_domain::{
 };
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::oneshot;
 
 use crate::{
     error::StoreError,
@@ -34,9 +35,6 @@ type Result<T> = std::result::Result<T, StoreError>;
 
 /// Contacts that recovery settles in one transaction.
 const RECOVERED_AT_ONCE: u32 = 500;
-
-/// Rows of a file that are staged in one transaction: calls wait for it.
-const STAGED_AT_ONCE: usize = 1_000;
 
 /// The dialler's.
 impl Sqlite {
@@ -253,76 +251,6 @@ impl Sqlite {
 
     pub(crate) async fn contact(&self, campaign: CampaignId, id: ContactId) -> Result<Contact> {
         self.read(move |db| contacts::contact(db, campaign, id)).await
-    }
-
-    pub(crate) async fn begin_import(
-        &self,
-        campaign: CampaignId,
-        now: Timestamp,
-    ) -> Result<ImportId> {
-        self.write(move |batch| imports::begin(batch, campaign, now)).await
-    }
-
-    pub(crate) async fn stage_rows(
-        &self,
-        import: ImportId,
-        rows: Vec<StagedRow>,
-        rejected: Vec<RejectedRow>,
-    ) -> Result<()> {
-        let (mut rows, mut rejected) = (rows.into_iter(), rejected.into_iter());
-        loop {
-            let rows: Vec<StagedRow> = rows.by_ref().take(STAGED_AT_ONCE).collect();
-            let rejected: Vec<RejectedRow> = rejected.by_ref().take(STAGED_AT_ONCE).collect();
-            if rows.is_empty() && rejected.is_empty() {
-                return Ok(());
-            }
-            self.writer
-                .write(Lane::Bulk, move |batch| imports::stage(batch, import, &rows, &rejected))
-                .await?;
-        }
-    }
-
-    pub(crate) async fn accept_import(
-        &self,
-        import: ImportId,
-        by: Actor,
-        now: Timestamp,
-    ) -> Result<Import> {
-        let (done, applied) = oneshot::channel();
-        let accepted =
-            self.write(move |batch| imports::accept(batch, import, &by, now, done)).await?;
-        match accepted {
-            Accepted::Empty => Err(StoreError::invalid(
-                "",
-                "no_contacts",
-                "the file holds no number that can be called; nothing was changed",
-            )),
-            Accepted::Yes => {
-                applied.await.map_err(|_| {
-                    StoreError::Internal(
-                        "the file is accepted; its rows are applied at the next start".into(),
-                    )
-                })?;
-                self.import(import).await
-            }
-        }
-    }
-
-    pub(crate) async fn discard_import(&self, import: ImportId) -> Result<()> {
-        self.write(move |batch| imports::discard(batch, import)).await
-    }
-
-    pub(crate) async fn import(&self, id: ImportId) -> Result<Import> {
-        self.read(move |db| imports::import(db, id)).await
-    }
-
-    pub(crate) async fn rejected_rows(
-        &self,
-        import: ImportId,
-        after_line: u64,
-        limit: u32,
-    ) -> Result<Vec<RejectedRow>> {
-        self.read(move |db| imports::rejected(db, import, after_line, limit)).await
     }
 
     pub(crate) async fn attempts(

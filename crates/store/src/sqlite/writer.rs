@@ -360,7 +360,7 @@ impl Thread {
     }
 
     fn do_chore(&mut self) {
-        let Some(chore) = self.chores.pop_front() else { return };
+        let Some(mut chore) = self.chores.pop_front() else { return };
         let outcome = transact(&self.db, &mut self.ids, |batch| {
             let finished = chore.step(batch)?;
             batch.keep();

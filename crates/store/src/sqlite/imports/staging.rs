@@ -1,0 +1,99 @@
+//! Rows of a file, put aside until the file is accepted.
+
+use campanile_domain::ids::ImportId;
+use rusqlite::params;
+
+use crate::{
+    error::StoreError,
+    rows::{ImportStage, RejectedRow, StagedRow},
+    sqlite::{
+        batch::Batch,
+        imports::{
+            Row, line,
+            numbers::{self, Staged},
+        },
+        sql::{self, digits},
+    },
+    store::Change,
+};
+
+/// Rejected rows that are kept for download, for each file; the others are counted.
+const REJECTED_KEPT_MAX: i64 = 100_000;
+
+/// Adds rows in file order: good ones, those that repeat a number of the file, and bad
+/// ones.
+pub(crate) fn stage(
+    batch: &mut Batch<'_>,
+    import: ImportId,
+    rows: &[StagedRow],
+    duplicates: &[RejectedRow],
+    invalid: &[RejectedRow],
+) -> Result<(), StoreError> {
+    let row = Row::load(batch.db, import)?;
+    if row.stage != ImportStage::Staging {
+        return Err(StoreError::conflict(
+            "wrong_state",
+            format!("the file is {} and takes no more rows", row.stage.word()),
+        ));
+    }
+    let count = u32::try_from(rows.len()).expect("a chunk of rows fits memory");
+    let first = batch.ids.block(0, count);
+    let mut staged = Vec::with_capacity(rows.len());
+    let mut insert = batch.db.prepare_cached(
+        "INSERT INTO contact (id, campaign, phone, variables, import)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    for (row_of_file, contact) in rows.iter().zip(first..) {
+        let phone = digits(row_of_file.phone);
+        insert.execute(params![contact, row.campaign.0, phone, row_of_file.variables, import.0])?;
+        staged.push(Staged { phone, line: line(row_of_file.line), contact });
+    }
+    drop(insert);
+    numbers::keep(batch.db, import, staged)?;
+    for each in duplicates.iter().chain(invalid) {
+        reject(batch, import, each.line, &each.text, &each.reason)?;
+    }
+    sql::run(
+        batch.db,
+        "UPDATE import SET rows = rows + ?2, accepted = accepted + ?3,
+             duplicates = duplicates + ?4, invalid = invalid + ?5,
+             first_contact = coalesce(first_contact, ?6), last_contact = ?7
+         WHERE id = ?1",
+        params![
+            import.0,
+            (rows.len() + duplicates.len() + invalid.len()) as i64,
+            rows.len() as i64,
+            duplicates.len() as i64,
+            invalid.len() as i64,
+            first,
+            first + i64::from(count)
+        ],
+    )?;
+    batch.loud(Change::Import(import));
+    Ok(())
+}
+
+/// Keeps a refused row for download, as long as there are not too many of them.
+pub(super) fn reject(
+    batch: &mut Batch<'_>,
+    import: ImportId,
+    number: u64,
+    text: &str,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let room = sql::run(
+        batch.db,
+        "UPDATE import SET rejected_kept = rejected_kept + 1
+         WHERE id = ?1 AND rejected_kept < ?2",
+        params![import.0, REJECTED_KEPT_MAX],
+    )?;
+    if room > 0 {
+        sql::run(
+            batch.db,
+            "INSERT INTO import_rejected (import, line, text, reason) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO NOTHING",
+            params![import.0, line(number), text, reason],
+        )?;
+    }
+    Ok(())
+}
