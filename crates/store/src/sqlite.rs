@@ -105,7 +105,7 @@ impl Sqlite {
         &self,
         verb: impl FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.writer.write(Lane::Calls, verb).await
+        self.writer.write(Lane::People, verb).await
     }
 
     async fn read<T: Send + 'static>(

@@ -146,6 +146,13 @@ async fn hold(store: &Arc<Sqlite>) -> (mpsc::SyncSender<()>, tokio::task::JoinHa
     (go_on, held)
 }
 
+/// Returns when so many verbs wait, the one that is held among them.
+async fn queued(store: &Sqlite, verbs: usize) {
+    while store.writer.waiting() < verbs {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
 async fn verbs_that_wait_together_share_one_commit() {
     let store = Arc::new(Sqlite::open_temporary().unwrap());
@@ -159,8 +166,7 @@ async fn verbs_that_wait_together_share_one_commit() {
             store.create_user(email, Role::Viewer, String::new(), t0()).await
         }));
     }
-    // On a runtime of one thread every task has queued its verb when this returns.
-    tokio::task::yield_now().await;
+    queued(&store, 101).await;
     drop(go_on);
     held.await.unwrap();
     for verb in verbs {
@@ -183,7 +189,7 @@ async fn a_refused_verb_does_not_take_its_neighbours_along() {
             store.create_user(email.into(), Role::Viewer, String::new(), t0()).await
         }));
     }
-    tokio::task::yield_now().await;
+    queued(&store, 5).await;
     drop(go_on);
     held.await.unwrap();
     let mut answers = Vec::new();
@@ -210,7 +216,7 @@ async fn calls_go_before_pieces_of_a_file() {
             store.writer.write(lane, verb).await.unwrap();
         }));
     }
-    tokio::task::yield_now().await;
+    queued(&store, 4).await;
     drop(go_on);
     held.await.unwrap();
     for verb in verbs {
@@ -263,13 +269,13 @@ async fn an_accepted_file_goes_on_by_itself_when_there_is_room_again() {
         let store = store.clone();
         tokio::spawn(async move { store.accept_import(import, by(), t0()).await })
     };
-    tokio::task::yield_now().await;
+    queued(&store, 2).await;
     // The disk is full right after the file was accepted.
     let filled = tokio::spawn({
         let store = store.clone();
         async move { limit_pages(&store, 1).await }
     });
-    tokio::task::yield_now().await;
+    queued(&store, 3).await;
     drop(go_on);
     held.await.unwrap();
     filled.await.unwrap();

@@ -99,7 +99,7 @@ impl Sqlite {
         &self,
         attempt: NewAttempt,
     ) -> Result<std::result::Result<(), RecordRefused>> {
-        self.write(move |batch| dial::record(batch, &attempt)).await
+        self.writer.write(Lane::Calls, move |batch| dial::record(batch, &attempt)).await
     }
 
     pub(crate) fn progress(&self, progress: Progress) {
@@ -108,6 +108,7 @@ impl Sqlite {
 
     pub(crate) async fn finish(&self, finish: Finish, now: Timestamp) -> Result<Settled> {
         let attempt = finish.attempt.id;
+        self.writer.forget(attempt);
         self.writer
             .write_then(
                 Lane::Calls,
@@ -149,7 +150,7 @@ impl Sqlite {
         verb: impl FnOnce(&mut Batch<'_>) -> Result<CampaignId> + Send + 'static,
     ) -> Result<Campaign> {
         self.writer
-            .write_then(Lane::Calls, verb, |id, batch| campaigns::campaign(batch.db, id))
+            .write_then(Lane::People, verb, |id, batch| campaigns::campaign(batch.db, id))
             .await
     }
 
