@@ -1,6 +1,8 @@
 //! A far end without a SIP stack: a UDP socket that says what a test wants it to say,
 //! right or wrong.
 
+mod request;
+
 use std::{
     collections::BTreeSet,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
@@ -12,20 +14,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use request::{Request, param};
+
 /// A socket on loopback with a thread that answers; both end with it.
 pub(crate) struct FarEnd {
     pub(crate) port: u16,
     heard: Arc<Mutex<Vec<Request>>>,
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-}
-
-/// A request of the dialler.
-#[derive(Debug, Clone)]
-pub(crate) struct Request {
-    pub(crate) at: Instant,
-    pub(crate) method: String,
-    text: String,
 }
 
 impl FarEnd {
@@ -89,68 +85,6 @@ impl Drop for FarEnd {
         let ended = self.thread.take().map(JoinHandle::join);
         if !std::thread::panicking() {
             assert!(matches!(ended, Some(Ok(()))), "the far end broke");
-        }
-    }
-}
-
-impl Request {
-    fn parse(bytes: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(bytes).ok()?.to_owned();
-        let method = text.split(' ').next()?.to_owned();
-        let whole = text.contains("\r\n\r\n") && text.contains("SIP/2.0");
-        whole.then(|| Self { at: Instant::now(), method, text })
-    }
-
-    /// The value of a header that every request has.
-    pub(crate) fn header(&self, name: &str) -> &str {
-        let lines = self.text.lines();
-        let mut values = lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        values.next().unwrap_or_else(|| panic!("no {name} in {}", self.text))
-    }
-
-    pub(crate) fn call_id(&self) -> String {
-        self.header("Call-ID").to_owned()
-    }
-
-    /// The user that is called.
-    pub(crate) fn callee(&self) -> &str {
-        let uri = self.text.split(' ').nth(1).unwrap();
-        uri.trim_start_matches("sip:").split('@').next().unwrap()
-    }
-
-    /// A proper answer, such as `486 Busy Here`, with further header lines and a body.
-    pub(crate) fn answer(&self, status: &str, more: &str, body: &str) -> Vec<u8> {
-        self.answer_as(self.header("CSeq"), status, more, body)
-    }
-
-    fn answer_as(&self, cseq: &str, status: &str, more: &str, body: &str) -> Vec<u8> {
-        let [via, from, to] = ["Via", "From", "To"].map(|name| self.header(name));
-        let tag = if to.contains("tag=") || status.starts_with("100") { "" } else { ";tag=far" };
-        let (call_id, length) = (self.header("Call-ID"), body.len());
-        format!(
-            "SIP/2.0 {status}\r\nVia: {via}\r\nFrom: {from}\r\nTo: {to}{tag}\r\n\
-             Call-ID: {call_id}\r\nCSeq: {cseq}\r\n{more}\
-             Content-Length: {length}\r\n\r\n{body}"
-        )
-        .into_bytes()
-    }
-
-    /// 200 with a description of audio that goes nowhere.
-    pub(crate) fn accept(&self) -> Vec<u8> {
-        let body = sdp("m=audio 9 RTP/AVP 8 0\r\n");
-        self.answer("200 OK", "Content-Type: application/sdp\r\n", &body)
-    }
-
-    /// What a proper far end says to BYE and CANCEL.
-    pub(crate) fn part(&self, answers: &mut Vec<Vec<u8>>) {
-        match self.method.as_str() {
-            "BYE" => answers.push(self.answer("200 OK", "", "")),
-            "CANCEL" => {
-                answers.push(self.answer("200 OK", "", ""));
-                let invite = self.header("CSeq").replace("CANCEL", "INVITE");
-                answers.push(self.answer_as(&invite, "487 Request Terminated", "", ""));
-            }
-            _ => {}
         }
     }
 }

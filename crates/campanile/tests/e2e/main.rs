@@ -6,6 +6,7 @@ mod browser;
 mod demo;
 mod far_end;
 mod kill;
+mod scenarios;
 mod server;
 mod sipp;
 mod trouble;
