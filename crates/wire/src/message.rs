@@ -11,8 +11,8 @@ mod via;
 use std::borrow::Cow;
 
 pub use header::{Name, NameAddr, param, split_list};
-pub use values::{Expiry, Rack, Refresher};
 pub use uri::{UnknownTransport, Uri};
+pub use values::{Expiry, Rack, Refresher};
 pub use via::Via;
 
 /// More header lines than this are an attack, not a call.

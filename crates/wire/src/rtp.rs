@@ -3,7 +3,7 @@
 mod receiver;
 
 use crate::g711::FRAME_SAMPLES;
-pub use receiver::{Arrival, Figures, Receiver};
+pub use receiver::{Arrival, Figures, Heard, Receiver};
 
 /// Bytes of a header without contributing sources and extension.
 pub const HEADER_BYTES: usize = 12;
@@ -108,19 +108,26 @@ pub struct Sender {
     timestamp: u32,
     marker: bool,
     packets: u64,
+    bytes: u64,
 }
 
 impl Sender {
     /// A stream whose three numbers are random, so that they cannot be guessed (RFC 3550 5.1).
     pub fn new(ssrc: u32, sequence: u16, timestamp: u32) -> Self {
-        Self { ssrc, sequence, timestamp, marker: true, packets: 0 }
+        Self { ssrc, sequence, timestamp, marker: true, packets: 0, bytes: 0 }
     }
 
     /// Writes the next packet of 20 ms over `packet`, whatever it held.
     pub fn frame(&mut self, payload_type: u8, payload: &[u8], packet: &mut Vec<u8>) {
+        self.audio(payload_type, payload, FRAME_SAMPLES as u32, packet);
+    }
+
+    /// Writes the next packet over `packet`, whatever it held; the media clock goes on by
+    /// `samples`.
+    pub fn audio(&mut self, payload_type: u8, payload: &[u8], samples: u32, packet: &mut Vec<u8>) {
         let marker = std::mem::take(&mut self.marker);
         self.write(payload_type, marker, self.timestamp, payload, packet);
-        self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
+        self.timestamp = self.timestamp.wrapping_add(samples);
     }
 
     /// Lets `frames` times 20 ms pass without a packet: silence, or a late wake-up.
@@ -137,6 +144,11 @@ impl Sender {
     /// Packets written so far, DTMF included.
     pub fn packets(&self) -> u64 {
         self.packets
+    }
+
+    /// Bytes of payload written so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// The stream's source identifier.
@@ -174,6 +186,7 @@ impl Sender {
         packet.extend_from_slice(payload);
         self.sequence = self.sequence.wrapping_add(1);
         self.packets += 1;
+        self.bytes += payload.len() as u64;
     }
 }
 

@@ -9,6 +9,8 @@ use sdp_types::{Attribute, Connection, Media, MediaType, Origin, RtpMap, Session
 const DTMF_PAYLOAD_TYPE: u8 = 101;
 /// Milliseconds of audio in a packet.
 const PTIME_MS: u32 = 20;
+/// What we can send instead.
+const PTIMES_MS: [u32; 5] = [10, 20, 30, 40, 60];
 
 /// An audio codec that we speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,8 +60,11 @@ pub struct Remote {
     pub dtmf: Option<u8>,
     /// As the far end sees it.
     pub direction: Direction,
-    /// Milliseconds of audio in a packet that it asks for.
+    /// Milliseconds of audio in a packet that it asks for: 10, 20, 30, 40 or 60.
     pub ptime: u32,
+    /// Where it wants RTCP: the port above that of the audio, unless it named another (RFC
+    /// 3605).
+    pub rtcp: SocketAddr,
 }
 
 /// Why a description cannot be used.
@@ -188,19 +193,17 @@ pub fn parse(bytes: &[u8], codecs: &[Codec]) -> Result<Remote, SdpError> {
         })
     });
 
-    let ptime = attribute(&media.attributes, "ptime")
-        .and_then(|value| value.trim().parse().ok())
-        .filter(|ptime| (1..=200).contains(ptime))
-        .unwrap_or(PTIME_MS);
+    let addr = SocketAddr::new(ip, media.port);
     Ok(Remote {
-        addr: SocketAddr::new(ip, media.port),
+        addr,
         codec,
         payload_type,
         dtmf,
         direction: direction(&media.attributes)
             .or_else(|| direction(&session.attributes))
             .unwrap_or(Direction::SendRecv),
-        ptime,
+        ptime: packet_time(&media.attributes),
+        rtcp: rtcp_address(&media.attributes, addr),
     })
 }
 
@@ -227,6 +230,28 @@ fn direction(attributes: &[Attribute]) -> Option<Direction> {
     [SendRecv, SendOnly, RecvOnly, Inactive]
         .into_iter()
         .find(|direction| attributes.iter().any(|known| known.attribute == direction.name()))
+}
+
+/// What `ptime` asks for, or else 20 ms; never more than `maxptime` allows (RFC 8866 6.4).
+fn packet_time(attributes: &[Attribute]) -> u32 {
+    let number = |name| -> Option<u32> { attribute(attributes, name)?.trim().parse().ok() };
+    let wish = number("ptime").filter(|ptime| (1..=200).contains(ptime)).unwrap_or(PTIME_MS);
+    let most = number("maxptime").filter(|most| *most > 0).unwrap_or(u32::MAX);
+    let fits = |time: &&u32| **time <= wish.min(most);
+    *PTIMES_MS.iter().rev().find(fits).unwrap_or(&PTIMES_MS[0])
+}
+
+/// `a=rtcp:PORT [IN IP4 ADDRESS]`.
+fn rtcp_address(attributes: &[Attribute], audio: SocketAddr) -> SocketAddr {
+    let above = SocketAddr::new(audio.ip(), audio.port().saturating_add(1));
+    let Some(value) = attribute(attributes, "rtcp") else { return above };
+    let mut words = value.split_ascii_whitespace();
+    let Some(port) = words.next().and_then(|port| port.parse().ok()).filter(|port| *port != 0)
+    else {
+        return above;
+    };
+    let ip = words.nth(2).and_then(|ip| ip.parse().ok()).unwrap_or(audio.ip());
+    SocketAddr::new(ip, port)
 }
 
 fn attribute<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {

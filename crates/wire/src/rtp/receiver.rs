@@ -42,6 +42,21 @@ pub struct Figures {
     pub jitter: Duration,
 }
 
+/// What a reception report says of a stream (RFC 3550 6.4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// Which stream.
+    pub ssrc: u32,
+    /// The share lost since the last report, in 256ths.
+    pub fraction_lost: u8,
+    /// Lost in all of this stream.
+    pub lost: i32,
+    /// The highest sequence number, extended by its wraps.
+    pub highest: u32,
+    /// Interarrival jitter, in samples.
+    pub jitter: u32,
+}
+
 /// Watches one stream. It holds no packets: who plays them decides how long to wait.
 #[derive(Debug, Clone, Default)]
 pub struct Receiver {
@@ -57,8 +72,16 @@ struct Stream {
     seen: u64,
     /// Of the last packet: arrival minus timestamp, in samples, modulo 2^32.
     transit: u32,
+    timestamp: u32,
     /// RFC 3550 A.8 keeps sixteen times the estimate in samples.
     jitter_16: u32,
+    /// The first sequence number, and how often it wrapped since, times 65,536.
+    first: u16,
+    wraps: u32,
+    received: u32,
+    /// At the last report.
+    expected_before: u32,
+    received_before: u32,
 }
 
 impl Receiver {
@@ -82,6 +105,7 @@ impl Receiver {
                 return Arrival::Duplicate;
             }
             stream.seen |= bit;
+            stream.received += 1;
             self.figures.received += 1;
             self.figures.reordered += 1;
             self.figures.lost = self.figures.lost.saturating_sub(1);
@@ -90,17 +114,47 @@ impl Receiver {
         if ahead > DROPOUT_MAX {
             return self.restart(header, transit);
         }
+        if header.sequence < stream.newest {
+            stream.wraps = stream.wraps.wrapping_add(1 << 16);
+        }
         stream.newest = header.sequence;
+        stream.received += 1;
         stream.seen = stream.seen.checked_shl(u32::from(ahead)).unwrap_or(0) | 1;
-        let change = (transit.wrapping_sub(stream.transit) as i32).unsigned_abs();
-        stream.transit = transit;
-        stream.jitter_16 =
-            stream.jitter_16.saturating_add(change).saturating_sub((stream.jitter_16 + 8) >> 4);
+        // The packets of a key share the timestamp of its beginning (RFC 4733 2.1), so only
+        // the first of them tells something about the network.
+        if header.timestamp != stream.timestamp {
+            let change = (transit.wrapping_sub(stream.transit) as i32).unsigned_abs();
+            stream.timestamp = header.timestamp;
+            stream.transit = transit;
+            stream.jitter_16 =
+                stream.jitter_16.saturating_add(change).saturating_sub((stream.jitter_16 + 8) >> 4);
+        }
         self.figures.jitter =
             Duration::from_micros(u64::from(stream.jitter_16 >> 4) * 1_000_000 / CLOCK_HZ);
         self.figures.received += 1;
         self.figures.lost += u64::from(ahead - 1);
         Arrival::InOrder
+    }
+
+    /// What to report of the present stream; the next report tells of what came after this.
+    pub fn heard(&mut self) -> Option<Heard> {
+        let stream = self.stream.as_mut()?;
+        let highest = stream.wraps | u32::from(stream.newest);
+        // RFC 3550 A.3.
+        let expected = highest.wrapping_sub(u32::from(stream.first)).wrapping_add(1);
+        let expected_now = expected.wrapping_sub(stream.expected_before);
+        let received_now = stream.received.wrapping_sub(stream.received_before);
+        stream.expected_before = expected;
+        stream.received_before = stream.received;
+        let lost_now = u64::from(expected_now.saturating_sub(received_now));
+        let fraction = (lost_now << 8).checked_div(u64::from(expected_now)).unwrap_or(0);
+        Some(Heard {
+            ssrc: stream.ssrc,
+            fraction_lost: fraction.min(255) as u8,
+            lost: expected.wrapping_sub(stream.received) as i32,
+            highest,
+            jitter: stream.jitter_16 >> 4,
+        })
     }
 
     /// What was counted so far.
@@ -114,7 +168,13 @@ impl Receiver {
             newest: header.sequence,
             seen: 1,
             transit,
+            timestamp: header.timestamp,
             jitter_16: 0,
+            first: header.sequence,
+            wraps: 0,
+            received: 1,
+            expected_before: 0,
+            received_before: 0,
         });
         self.figures.received += 1;
         Arrival::Restart
@@ -185,6 +245,41 @@ mod tests {
         header.sequence = 9;
         assert_eq!(receiver.receive(Time(20_000), &header), Restart);
         assert_eq!(receiver.figures().lost, 0);
+    }
+
+    #[test]
+    fn a_report_tells_of_the_time_since_the_last_one_and_of_all_time() {
+        let mut receiver = Receiver::new();
+        assert_eq!(receiver.heard(), None);
+        let mut header =
+            Header { marker: false, payload_type: 8, sequence: 0, timestamp: 0, ssrc: 9 };
+        let mut hear = |receiver: &mut Receiver, numbers: std::ops::Range<u32>, skip: u32| {
+            for number in numbers.filter(|number| number % skip != 0) {
+                header.sequence = (65_500 + number) as u16;
+                header.timestamp = number * 160;
+                receiver.receive(Time(u64::from(number) * 20_000), &header);
+            }
+            receiver.heard().unwrap()
+        };
+        let first = hear(&mut receiver, 1..101, 4);
+        // The last of the hundred was lost too, which nobody can know yet.
+        assert_eq!((first.highest, first.lost, first.fraction_lost), (65_599, 24, 62));
+        let second = hear(&mut receiver, 101..201, 1_000);
+        assert_eq!((second.highest, second.lost, second.fraction_lost), (65_700, 25, 2));
+        assert_eq!((second.ssrc, second.jitter), (9, 0));
+        assert_eq!(receiver.heard().unwrap().fraction_lost, 0, "nothing was expected since");
+    }
+
+    #[test]
+    fn the_packets_of_a_key_are_no_jitter() {
+        let mut receiver = Receiver::new();
+        for number in 0..100u16 {
+            let timestamp = u32::from(if (50..60).contains(&number) { 50 } else { number }) * 160;
+            let header =
+                Header { marker: false, payload_type: 8, sequence: number, timestamp, ssrc: 1 };
+            receiver.receive(Time(u64::from(number) * 20_000), &header);
+        }
+        assert_eq!(receiver.figures().jitter, Duration::ZERO);
     }
 
     #[test]

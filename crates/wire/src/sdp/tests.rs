@@ -80,6 +80,7 @@ fn answers_are_read_as_their_writers_meant_them() {
         dtmf: None,
         direction: Direction::SendRecv,
         ptime: 20,
+        rtcp: "198.51.100.1:4001".parse().unwrap(),
     };
     for (media, why, expected) in [
         ("m=audio 4000 RTP/AVP 8\r\n", "static types need no rtpmap", plain),
@@ -96,7 +97,11 @@ fn answers_are_read_as_their_writers_meant_them() {
         (
             "m=audio 4000 RTP/AVP 18 8\r\nc=IN IP4 203.0.113.9\r\n",
             "the media's own address",
-            Remote { addr: "203.0.113.9:4000".parse().unwrap(), ..plain },
+            Remote {
+                addr: "203.0.113.9:4000".parse().unwrap(),
+                rtcp: "203.0.113.9:4001".parse().unwrap(),
+                ..plain
+            },
         ),
         (
             "m=video 5000 RTP/AVP 31\r\nm=audio 4000 RTP/AVP 8\r\n",
@@ -104,6 +109,27 @@ fn answers_are_read_as_their_writers_meant_them() {
             plain,
         ),
         ("m=audio 4000 RTP/AVP 8\r\na=ptime:0\r\n", "an absurd ptime", plain),
+        (
+            "m=audio 4000 RTP/AVP 8\r\na=ptime:60\r\na=maxptime:45\r\n",
+            "no more than the maximum",
+            Remote { ptime: 40, ..plain },
+        ),
+        (
+            "m=audio 4000 RTP/AVP 8\r\na=ptime:5\r\n",
+            "less than we can send",
+            Remote { ptime: 10, ..plain },
+        ),
+        (
+            "m=audio 4000 RTP/AVP 8\r\na=rtcp:53020 IN IP4 203.0.113.4\r\n",
+            "another place for RTCP",
+            Remote { rtcp: "203.0.113.4:53020".parse().unwrap(), ..plain },
+        ),
+        (
+            "m=audio 4000 RTP/AVP 8\r\na=rtcp:53020\r\n",
+            "another port for RTCP",
+            Remote { rtcp: "198.51.100.1:53020".parse().unwrap(), ..plain },
+        ),
+        ("m=audio 4000 RTP/AVP 8\r\na=rtcp:x\r\n", "nonsense about RTCP", plain),
         (
             "a=inactive\r\nm=audio 4000 RTP/AVP 8\r\n",
             "the direction of the session",

@@ -51,6 +51,7 @@ fn remote() -> Remote {
         dtmf: Some(101),
         direction: Direction::SendRecv,
         ptime: 20,
+        rtcp: "10.0.0.1:4001".parse().unwrap(),
     }
 }
 
