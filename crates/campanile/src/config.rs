@@ -36,7 +36,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "CAMPANILE_DRAIN_SECONDS")]
     drain_seconds: Option<u32>,
     /// TOML file with the same names (`data`, `listen`, `sip`, `public_address`,
-    /// `rtp_ports`, `max_calls`, `drain_seconds`); flags win over it.
+    /// `rtp_ports`, `max_calls`, `drain_seconds`), and `dns_servers`; flags win over it.
     #[arg(long, env = "CAMPANILE_CONFIG")]
     config: Option<PathBuf>,
 }
@@ -51,6 +51,7 @@ pub(crate) struct ServeConfig {
     pub(crate) rtp_ports: RangeInclusive<u16>,
     pub(crate) max_calls: u32,
     pub(crate) drain: Duration,
+    pub(crate) dns_servers: Vec<SocketAddr>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -63,6 +64,10 @@ struct ConfigFile {
     rtp_ports: Option<String>,
     max_calls: Option<u32>,
     drain_seconds: Option<u32>,
+    /// Name servers that carriers are looked up with, such as `["10.0.0.2:53"]`, instead of
+    /// those of the system.
+    #[serde(default)]
+    dns_servers: Vec<SocketAddr>,
 }
 
 /// Ports, both ends included; even ones carry RTP.
@@ -121,6 +126,7 @@ impl ServeArgs {
                 .drain_seconds
                 .or(file.drain_seconds)
                 .map_or(DRAIN, |seconds| Duration::from_secs(seconds.into())),
+            dns_servers: file.dns_servers,
         })
     }
 }

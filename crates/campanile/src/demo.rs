@@ -138,6 +138,7 @@ async fn start_server(args: &DemoArgs, data: &std::path::Path) -> anyhow::Result
         rtp_ports: 20_000..=29_999,
         max_calls: 500,
         drain: DRAIN,
+        dns_servers: Vec::new(),
     };
     Server::start(serve::open(data)?, listen, engine).await
 }

@@ -103,6 +103,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         rtp_ports: config.rtp_ports,
         max_calls: config.max_calls,
         drain: config.drain,
+        dns_servers: config.dns_servers,
     };
     let server = Server::start(store, config.listen, engine).await?;
     println!("console  {}", server.url);

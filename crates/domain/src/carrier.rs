@@ -71,9 +71,10 @@ pub struct CarrierSettings {
     pub name: String,
     /// Host name or address.
     pub host: String,
-    /// Port.
-    #[serde(default = "default_port")]
-    pub port: u16,
+    /// Port. Without one the host's NAPTR and SRV records say where SIP is spoken, and
+    /// the transport's own port where there are none (RFC 3263 4.2).
+    #[serde(default)]
+    pub port: Option<u16>,
     /// Transport.
     #[serde(default = "default_transport")]
     pub transport: Transport,
@@ -96,7 +97,8 @@ pub struct CarrierSettings {
     /// Host in the From URI; the carrier's host when absent.
     #[serde(default)]
     pub from_domain: Option<String>,
-    /// `host:port` that requests are sent to instead of `host:port` above.
+    /// `host` or `host:port` that requests are sent to instead of `host` above, which
+    /// they go on to name.
     #[serde(default)]
     pub outbound_proxy: Option<String>,
     /// Form of the callee's number.
@@ -110,9 +112,6 @@ pub struct CarrierSettings {
     pub any_caller_id: bool,
 }
 
-fn default_port() -> u16 {
-    5060
-}
 fn default_transport() -> Transport {
     Transport::Udp
 }
@@ -124,6 +123,16 @@ fn default_codecs() -> Vec<String> {
 }
 fn default_format() -> NumberFormat {
     NumberFormat::E164Plus
+}
+
+impl Transport {
+    /// The port when neither the carrier nor DNS names one (RFC 3261 19.1.2).
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 5060,
+            Self::Tls => 5061,
+        }
+    }
 }
 
 /// A carrier as kept.

@@ -27,6 +27,8 @@ pub struct EngineConfig {
     pub max_calls: u32,
     /// How long live calls may go on after [`crate::Engine::shutdown`] (OP-3).
     pub drain: Duration,
+    /// Name servers that carriers are looked up with; those of the system when empty.
+    pub dns_servers: Vec<SocketAddr>,
 }
 
 /// The address in Contact and SDP.
@@ -180,6 +182,7 @@ mod tests {
             rtp_ports,
             max_calls,
             drain: Duration::ZERO,
+            dns_servers: Vec::new(),
         }
     }
 

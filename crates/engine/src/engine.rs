@@ -27,7 +27,7 @@ use crate::{
     config::{EngineConfig, EngineError, PublicAddress},
     media::{self, Media, MediaThread},
     ports::PortPool,
-    route::{RouterParts, ShardHandle, SipLine, local_ip},
+    route::{NameServers, RouterParts, ShardHandle, SipLine, Suspects, local_ip},
     runner::{LineBroke, Runner, RunnerParts},
     sip::{self, Gauges, LadderMessage, Shard},
 };
@@ -122,6 +122,7 @@ impl Engine {
             media.push(channel);
             threads.push(thread);
         }
+        let suspects = Suspects::default();
         let shard = Shard::new(sip::Parts {
             clock,
             socket,
@@ -141,6 +142,7 @@ impl Engine {
             media_events: media_events_out,
             max_calls: config.max_calls,
             gauges: gauges.clone(),
+            suspects: suspects.clone(),
         })?;
         threads.push(watch_over.thread("SIP thread", "sip", move || shard.run())?);
 
@@ -150,6 +152,8 @@ impl Engine {
             events,
             sip: sip_addr,
             public: config.public_address,
+            name_servers: NameServers { instead: config.dns_servers },
+            suspects,
         };
         let now = Timestamp::now();
         let ids = IdSource::new(now.as_millisecond(), rand::random());

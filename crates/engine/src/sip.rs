@@ -38,6 +38,7 @@ use crate::{
     media::{self, Media, Place, Stream},
     ports::PortPool,
     prompts,
+    route::Suspects,
 };
 use calls::{Calls, Entry};
 pub use ladder::LadderMessage;
@@ -78,8 +79,6 @@ pub(crate) struct Dial {
     pub(crate) attempt: AttemptId,
     pub(crate) settings: Arc<Settings>,
     pub(crate) script: Arc<Script>,
-    /// Next hop.
-    pub(crate) to: SocketAddr,
     /// Where the far end reaches us: SIP there, audio on a port of the same address.
     pub(crate) contact: SocketAddr,
     pub(crate) codecs: Vec<Codec>,
@@ -111,6 +110,8 @@ pub(crate) struct Parts {
     pub(crate) media_events: std_mpsc::Receiver<media::Event>,
     pub(crate) max_calls: u32,
     pub(crate) gauges: Arc<Gauges>,
+    /// Told of addresses that fail.
+    pub(crate) suspects: Suspects,
 }
 
 /// The state of the thread.
@@ -258,7 +259,7 @@ impl Shard {
     }
 
     fn dial(&mut self, dial: Dial, now: Now) {
-        let (attempt, to) = (dial.attempt, dial.to);
+        let (attempt, to) = (dial.attempt, dial.invite.to.addr);
         match self.invite(dial, now) {
             Ok(()) => {
                 self.probes.called(to, now.at);
@@ -285,6 +286,7 @@ impl Shard {
             session: attempt.0.unsigned_abs(),
             version: 1,
         });
+        let to = invite.to.addr;
         let key = match self.parts.agent.invite_from(now.at, contact, invite) {
             Ok(key) => key,
             Err(refused) => {
@@ -295,7 +297,7 @@ impl Shard {
         let events = self.parts.events.clone();
         let call = Call::new(attempt, settings, codecs, events, now.at);
         let listed = call.deadline();
-        let place = self.calls.insert(attempt, Entry { call, key, port, script, listed });
+        let place = self.calls.insert(attempt, Entry { call, key, to, port, script, listed });
         if let Some(deadline) = listed {
             self.deadlines.push(Reverse((deadline, place, attempt)));
         }
@@ -336,6 +338,9 @@ impl Shard {
 
     fn sip_ended(&mut self, key: CallKey, ended: ua::Ended, now: Now) {
         let Some(trace) = self.calls.forget_key(key) else { return };
+        if ended.cause == ua::EndCause::NoReply {
+            self.parts.suspects.accuse(trace.to);
+        }
         let messages = self.parts.agent.take_ladder(key);
         self.recent.keep(trace.attempt, ladder::in_wall_time(messages, now));
         if let Some(place) = trace.place {
@@ -423,6 +428,7 @@ impl Shard {
     }
 
     fn unreachable(&mut self, peer: SocketAddr, now: Now) {
+        self.parts.suspects.accuse(peer);
         self.parts.agent.handle_unreachable(now.at, Peer::udp(peer));
         self.drain(now);
     }
@@ -453,6 +459,7 @@ impl Shard {
                         | io::ErrorKind::HostUnreachable
                         | io::ErrorKind::PermissionDenied
                 ) {
+                    self.parts.suspects.accuse(transmit.to.addr);
                     self.parts.agent.handle_unreachable(now.at, transmit.to);
                 }
             }

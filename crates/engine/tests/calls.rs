@@ -214,7 +214,7 @@ async fn a_carrier_that_is_not_there_is_a_network_error_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_carrier_whose_name_does_not_resolve_is_a_network_error_in_words() {
     let plan = Plan::through("127.0.0.1:5060".parse().unwrap(), 23_000);
-    let plan = Plan { contacts: 1, carrier: ("carrier.invalid".into(), 5060), ..plan };
+    let plan = Plan { contacts: 1, carrier: ("carrier.invalid".into(), Some(5060)), ..plan };
     let world = World::start(plan).await;
     let ended = until(async || {
         world.attempts().await.into_iter().find(|attempt| attempt.ended_at.is_some())
@@ -270,6 +270,7 @@ async fn a_second_engine_cannot_take_the_same_sip_address() {
         rtp_ports: 24_200..=24_599,
         max_calls: 10,
         drain: Duration::ZERO,
+        dns_servers: Vec::new(),
     };
     let store = campanile_store::Store::open_temporary().unwrap();
     let refused = campanile_engine::Engine::start(config, store, Default::default()).await;

@@ -209,7 +209,7 @@ fn carrier(rng: &mut StdRng, index: usize) -> Carrier {
         settings: CarrierSettings {
             name: format!("Carrier {index}"),
             host: "192.0.2.1".into(),
-            port: 5060,
+            port: Some(5060),
             transport: Transport::Udp,
             auth: None,
             cps: f64::from(rng.random_range(1u32..80)) / 4.0,

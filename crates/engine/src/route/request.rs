@@ -5,25 +5,34 @@ use std::{fmt::Write, net::SocketAddr};
 use campanile_domain::{carrier::CarrierSettings, scheduler::Placement};
 use campanile_wire::{
     sdp::Codec,
-    ua::{Auth, Invite, Peer},
+    ua::{Auth, Invite, Peer, Transport},
 };
 
-/// The INVITE, but for its SDP. `contact` is who we are to the carrier at `to`.
-pub(super) fn invite(placement: &Placement, to: SocketAddr, contact: SocketAddr) -> Invite {
+use super::hop;
+
+/// The INVITE, but for its SDP. `contact` is who we are to the carrier, which is at the
+/// first of `peers` unless that fails.
+pub(super) fn invite(placement: &Placement, mut peers: Vec<Peer>, contact: SocketAddr) -> Invite {
     let carrier = &placement.carrier.settings;
     let host = uri_host(&carrier.host);
-    let request_uri = format!("sip:{}@{host}:{}", uri_user(&placement.callee), carrier.port);
+    let port = carrier.port.map_or_else(String::new, |port| format!(":{port}"));
+    let request_uri = format!("sip:{}@{host}{port}", uri_user(&placement.callee));
+    let to = peers.remove(0);
     let from_host = carrier.from_domain.as_deref().map_or_else(|| host.clone(), uri_host);
     Invite {
-        to: Peer::udp(to),
-        further: Vec::new(),
-        route: Vec::new(),
+        to,
+        further: peers,
+        route: route(carrier).into_iter().collect(),
         to_uri: request_uri.clone(),
         request_uri,
         from_uri: format!("sip:{}@{from_host}", uri_user(&placement.caller)),
         from_display: None,
-        // One carrier is tried an attempt, so the count of R-1 is always 1.
-        call_id: format!("{}.1@{}", placement.attempt.id, uri_host(&contact.ip().to_string())),
+        call_id: format!(
+            "{}.{}@{}",
+            placement.attempt.id,
+            placement.attempt.tries,
+            uri_host(&contact.ip().to_string())
+        ),
         sdp: Vec::new(),
         auth: carrier.auth.as_ref().map(|auth| Auth {
             username: auth.username.clone(),
@@ -32,6 +41,17 @@ pub(super) fn invite(placement: &Placement, to: SocketAddr, contact: SocketAddr)
         }),
         headers: Vec::new(),
     }
+}
+
+/// The outbound proxy as a loose route (RFC 3261 8.1.2): the request is sent there and
+/// still names the carrier.
+fn route(carrier: &CarrierSettings) -> Option<String> {
+    let proxy = uri_host(hop::proxy(carrier)?);
+    let transport = match hop::transport(carrier.transport) {
+        Transport::Udp => String::new(),
+        other => format!(";transport={}", other.param()),
+    };
+    Some(format!("sip:{proxy}{transport};lr"))
 }
 
 /// The codecs of a carrier in its order; both when it names none that we speak.

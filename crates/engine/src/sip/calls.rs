@@ -1,6 +1,6 @@
 //! The calls of the shard, found by place, by attempt and by the user agent's key.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use campanile_domain::ids::AttemptId;
 use campanile_wire::{time::Time, ua::CallKey};
@@ -11,6 +11,8 @@ use crate::{bot::Script, call::Call, media::Place};
 pub(super) struct Entry {
     pub(super) call: Call,
     pub(super) key: CallKey,
+    /// Where its INVITE went first.
+    pub(super) to: SocketAddr,
     pub(super) port: u16,
     pub(super) script: Arc<Script>,
     /// The deadline of the call that the heap knows of.
@@ -22,6 +24,7 @@ pub(super) struct Entry {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Trace {
     pub(super) attempt: AttemptId,
+    pub(super) to: SocketAddr,
     pub(super) place: Option<Place>,
 }
 
@@ -41,7 +44,7 @@ impl Calls {
             (self.entries.len() - 1) as Place
         });
         self.places.insert(attempt, place);
-        self.traces.insert(entry.key, Trace { attempt, place: Some(place) });
+        self.traces.insert(entry.key, Trace { attempt, to: entry.to, place: Some(place) });
         self.entries[place as usize] = Some(entry);
         place
     }

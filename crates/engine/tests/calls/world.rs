@@ -42,24 +42,27 @@ pub(crate) struct World {
 pub(crate) struct Plan {
     pub(crate) contacts: u64,
     /// The carrier's host and port.
-    pub(crate) carrier: (String, u16),
+    pub(crate) carrier: (String, Option<u16>),
     /// Laid over the carrier's settings.
     pub(crate) carrier_settings: Value,
     /// Laid over the campaign's settings.
     pub(crate) settings: Settings,
     pub(crate) rtp_ports: RangeInclusive<u16>,
     pub(crate) drain: Duration,
+    /// The name servers; those of the system when empty.
+    pub(crate) dns_servers: Vec<SocketAddr>,
 }
 
 impl Plan {
     pub(crate) fn through(carrier: SocketAddr, first_port: u16) -> Self {
         Self {
             contacts: 20,
-            carrier: (carrier.ip().to_string(), carrier.port()),
+            carrier: (carrier.ip().to_string(), Some(carrier.port())),
             carrier_settings: json!({}),
             settings: Settings { max_attempts: 1, concurrency: 50, ..Settings::default() },
             rtp_ports: first_port..=first_port + 399,
             drain: Duration::ZERO,
+            dns_servers: Vec::new(),
         }
     }
 }
@@ -147,6 +150,7 @@ impl World {
             rtp_ports: plan.rtp_ports,
             max_calls: 100,
             drain: plan.drain,
+            dns_servers: plan.dns_servers,
         };
         let engine = Engine::start(config, store.clone(), live.clone()).await.unwrap();
         Self { store, live, engine, campaign }

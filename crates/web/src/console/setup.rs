@@ -304,6 +304,14 @@ fn adds(words: &str, open: bool, address: &str, errors: &[FieldError], fields: M
     }
 }
 
+/// Where a carrier is, as entered; without a port DNS knows it.
+fn address(settings: &CarrierSettings) -> String {
+    match settings.port {
+        Some(port) => format!("{}:{port}", settings.host),
+        None => settings.host.clone(),
+    }
+}
+
 fn carriers(setup: &Setup) -> Markup {
     let (entries, errors) = setup.refused(Form::Carrier);
     let kept = |name: &str, default: &'static str| -> String {
@@ -353,7 +361,7 @@ fn carriers(setup: &Setup) -> Markup {
                             @for carrier in &setup.carriers {
                                 tr {
                                     th scope="row" { (carrier.settings.name) }
-                                    td { code { (carrier.settings.host) ":" (carrier.settings.port) } }
+                                    td { code { (address(&carrier.settings)) } }
                                     td.num { (carrier.settings.cps) }
                                     td.num { (carrier.settings.channels) }
                                     td { (enabled(carrier.enabled)) }

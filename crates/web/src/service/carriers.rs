@@ -71,7 +71,7 @@ fn check(settings: &CarrierSettings) -> Result<()> {
     if !is_host(&settings.host) {
         fault("/host", "invalid", "use a host name or an address, such as sip.example.com");
     }
-    if settings.port == 0 {
+    if settings.port == Some(0) {
         fault("/port", "out_of_range", "use 1 to 65535");
     }
     if settings.transport != Transport::Udp {
