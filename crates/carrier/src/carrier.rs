@@ -21,7 +21,7 @@ use campanile_wire::{
 use mio::{Events, Interest, Poll, Token, Waker, net::UdpSocket};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::{exchange::Exchange, mix::Mix, record::Summary};
+use crate::{exchange::Exchange, mix::Mix, record::Summary, relay::BoundRelay};
 
 const SIP: Token = Token(0);
 const MEDIA: Token = Token(1);
@@ -66,6 +66,16 @@ impl SimCarrier {
     /// Opens the sockets and the record and starts the thread. A mix or a scale that cannot be
     /// used is an error of the kind `InvalidInput`.
     pub fn start(config: CarrierConfig) -> io::Result<Self> {
+        Self::start_at(config, None)
+    }
+
+    /// The same, for callers who come through a relay: the carrier says that it is where the
+    /// relay is, and its requests go the way the call came, as session border controllers do.
+    pub fn start_behind(config: CarrierConfig, relay: &BoundRelay) -> io::Result<Self> {
+        Self::start_at(config, Some(relay.addr()))
+    }
+
+    fn start_at(config: CarrierConfig, relay: Option<SocketAddr>) -> io::Result<Self> {
         let invalid = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
         config.mix.check().map_err(|why| invalid(why.to_string()))?;
         if !(0.0..=1_000.0).contains(&config.time_scale) {
@@ -79,7 +89,15 @@ impl SimCarrier {
         poll.registry().register(&mut media, MEDIA, Interest::READABLE)?;
         let waker = Waker::new(poll.registry(), STOP)?;
         let said = |addr: SocketAddr| SocketAddr::new(reachable(addr.ip()), addr.port());
-        let exchange = Exchange::new(config, said(addr), said(media.local_addr()?), secret())?;
+        let mut exchange = Exchange::new(
+            config,
+            relay.unwrap_or(said(addr)),
+            said(media.local_addr()?),
+            secret(),
+        )?;
+        if relay.is_some() {
+            exchange.answer_the_way_back();
+        }
         let common = Arc::new(Common::default());
         let thread = Thread {
             poll,
@@ -216,7 +234,7 @@ impl Thread {
 }
 
 /// The next datagram; errors of earlier sends that the socket reports here are skipped.
-fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
+pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> Option<(usize, SocketAddr)> {
     for _ in 0..16 {
         match socket.recv_from(buffer) {
             Ok(received) => return Some(received),
@@ -227,7 +245,7 @@ fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> Option<(usize, SocketAddr)>
     None
 }
 
-fn bind(addr: SocketAddr) -> io::Result<UdpSocket> {
+pub(crate) fn bind(addr: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
     // The kernel may give less than was asked for; that is no reason not to start.
     let _ = socket.set_recv_buffer_size(BUFFER_BYTES);

@@ -12,7 +12,7 @@ use std::{
 
 use campanile_wire::{
     digest,
-    message::{Message, Name},
+    message::{Message, Name, Uri},
     rtp::{Packet, Sender},
     sdp::{self, Codec, Local},
     time::Time,
@@ -39,6 +39,9 @@ const FLUSH: Duration = Duration::from_millis(200);
 /// Calls up at once; the next are answered 503.
 const CALLS_MAX: usize = 20_000;
 
+/// Callers behind a relay whose addresses are kept.
+const CALLERS_MAX: usize = 10_000;
+
 /// A phone's deed to be done.
 type Entry = Reverse<(Time, CallKey, Deed)>;
 
@@ -52,6 +55,9 @@ pub(crate) struct Exchange {
     speakers: HashMap<SocketAddr, CallKey>,
     /// Calls whose phone fell off the network: nothing of them comes or goes any more.
     vanished: HashMap<CallKey, String>,
+    /// Where callers are reached who say that they are somewhere else, by what they say; kept
+    /// for a carrier behind a relay only.
+    ways_back: Option<HashMap<SocketAddr, Peer>>,
     /// INVITEs that were challenged and did not come again yet.
     challenged: HashMap<CallKey, Line>,
     nonce: String,
@@ -86,6 +92,7 @@ impl Exchange {
             phones: HashMap::new(),
             speakers: HashMap::new(),
             vanished: HashMap::new(),
+            ways_back: None,
             challenged: HashMap::new(),
             nonce: format!("{:032x}", rng.random::<u128>()),
             agenda: BinaryHeap::new(),
@@ -97,10 +104,23 @@ impl Exchange {
         })
     }
 
+    /// Requests go where the INVITE came from from now on, not where its Contact says.
+    pub(crate) fn answer_the_way_back(&mut self) {
+        self.ways_back = Some(HashMap::new());
+    }
+
     /// A SIP message came.
     pub(crate) fn signal(&mut self, now: Time, from: Peer, bytes: &[u8]) {
         if self.is_of_vanished(bytes) {
             return;
+        }
+        if let Some(ways_back) = &mut self.ways_back
+            && let Some(said) = contact_of(bytes, from)
+        {
+            if ways_back.len() >= CALLERS_MAX {
+                ways_back.clear();
+            }
+            ways_back.insert(said, from);
         }
         self.agent.handle_message(now, from, bytes);
         self.take_events(now);
@@ -148,8 +168,12 @@ impl Exchange {
     /// The next SIP message to be sent.
     pub(crate) fn transmit(&mut self) -> Option<Transmit> {
         loop {
-            let transmit = self.agent.poll_transmit()?;
+            let mut transmit = self.agent.poll_transmit()?;
             if !self.is_of_vanished(&transmit.bytes) {
+                let ways_back = self.ways_back.as_ref();
+                if let Some(way) = ways_back.and_then(|ways| ways.get(&transmit.to.addr)) {
+                    transmit.to = *way;
+                }
                 return Some(transmit);
             }
         }
@@ -396,3 +420,8 @@ impl Exchange {
 }
 
 const CODECS: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
+
+/// Where a caller says that it is reached.
+fn contact_of(bytes: &[u8], from: Peer) -> Option<SocketAddr> {
+    Uri::parse(Message::scan(bytes).ok()?.contact()?)?.socket_addr(from.transport)
+}

@@ -6,11 +6,15 @@
 
 mod carrier;
 mod exchange;
+mod impairment;
 mod mix;
 mod phone;
 mod record;
+mod relay;
 mod voice;
 
 pub use carrier::{CarrierConfig, SimCarrier};
+pub use impairment::{Burst, Impairment};
 pub use mix::{Fate, Mix, MixError, Range};
 pub use record::{Line, Side, Summary};
+pub use relay::{BoundRelay, Counts, Relay, Relayed};

@@ -67,6 +67,7 @@ impl Dialler {
             to_uri: format!("sip:+91{number:010}@{}", self.carrier),
             call_id: call_id.clone(),
             sdp: sdp::offer(&Local { addr: media, codecs, session: 1, version: 1 }),
+            late_offer: false,
             auth,
             headers: Vec::new(),
         };
