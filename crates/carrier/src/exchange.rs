@@ -220,6 +220,8 @@ impl Exchange {
                 }
                 // Of the calling side, which we never are.
                 Event::Provisional { .. } | Event::Answered { .. } | Event::Redirected { .. } => {}
+                // We describe nothing anew.
+                Event::Reanswered { .. } => {}
             }
         }
     }

@@ -327,6 +327,8 @@ impl Shard {
             // Nobody here can say whether the new number may be called: the 3xx is a refusal.
             ua::Event::Redirected { .. } => return self.parts.agent.hang_up(now.at, key),
             ua::Event::Ended(ended) => return self.sip_ended(key, ended, now),
+            // We describe nothing anew but to keep a session alive.
+            ua::Event::Reanswered { .. } => return,
             // The called side; we take no calls.
             ua::Event::Incoming(_) | ua::Event::Acked { .. } | ua::Event::Cancelled => return,
             ua::Event::Released => return,

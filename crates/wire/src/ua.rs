@@ -6,6 +6,7 @@
 
 mod account;
 mod agenda;
+mod asking;
 mod call;
 mod callee;
 mod caller;
@@ -14,8 +15,11 @@ mod config;
 mod dialog;
 mod event;
 mod ladder;
+mod outside;
 mod peer;
 mod placing;
+mod renewal;
+mod session;
 mod slab;
 mod taking;
 mod within;
@@ -29,19 +33,20 @@ use std::{
 use self::{
     agenda::{Agenda, Timer},
     call::{COOKIE, Call, Came, Common, Shared, Side},
-    compose::{ALLOW, Reply, SDP},
+    outside::Gate,
     placing::Caller,
+    session::{MIN_SE, Wish},
     slab::Slab,
     taking::Callee,
-    within::is_known,
+    within::EXTENSIONS,
 };
 use crate::{
-    message::{self, Fault, Name, NameAddr, Start, Uri, Via},
+    message::{self, Name, NameAddr, Start, Uri, Via},
     time::Time,
     tokens::Tokens,
 };
 pub use config::{Auth, Invite, Refused, Timers, UaConfig};
-pub use event::{EndCause, Ended, Event, IncomingInvite, Redirect, Transmit};
+pub use event::{EndCause, Ended, Event, IncomingInvite, Means, Redirect, Transmit};
 pub use ladder::{Flow, Message};
 pub use peer::{Peer, Transport};
 pub use slab::CallKey;
@@ -52,6 +57,7 @@ pub struct UserAgent {
     /// INVITEs that came, by transaction; for their repetitions and CANCELs.
     transactions: BTreeMap<Box<str>, CallKey>,
     shared: Shared,
+    gate: Gate,
 }
 
 impl UserAgent {
@@ -74,6 +80,7 @@ impl UserAgent {
                 live: 0,
                 lingering: VecDeque::new(),
             },
+            gate: Gate::new(),
         }
     }
 
@@ -84,7 +91,7 @@ impl UserAgent {
         let Ok(message) = message::Message::scan(bytes) else { return };
         let envelope = match message.check() {
             Ok(envelope) => envelope,
-            Err(fault) => return self.refuse_faulty(&message, fault, from),
+            Err(fault) => return self.refuse_faulty(now, &message, fault, from),
         };
         let came = Came { message: &message, envelope: &envelope, from };
         match message.start {
@@ -94,13 +101,27 @@ impl UserAgent {
         self.release_the_oldest();
     }
 
-    /// Nothing reaches `to`: an ICMP error, a connection refused, or one that broke. Calls that
-    /// it never answered end as [`EndCause::NoReply`], and a BYE to it is not waited for.
+    /// Nothing that was sent to `to` of late reached it: an ICMP error, or a connection that
+    /// could not be made. Calls that it never answered go to the next of their addresses, or end
+    /// as [`EndCause::NoReply`], and a BYE to it is not waited for.
     pub fn handle_unreachable(&mut self, now: Time, to: Peer) {
+        self.each_caller(|caller, common, shared| caller.unreachable(common, shared, now, to));
+    }
+
+    /// A connection that was up broke. Nobody knows what of the last messages arrived, so each
+    /// request that waits for its answer is sent once more, byte for byte, which makes a new
+    /// connection: who had it takes it for a repetition (RFC 3261 17.2.3), and no callee is
+    /// rung twice. Calls that are up stay up. If the new connection cannot be made,
+    /// `handle_unreachable` is to follow.
+    pub fn handle_broken(&mut self, now: Time, to: Peer) {
+        self.each_caller(|caller, common, shared| caller.broken(common, shared, now, to));
+    }
+
+    fn each_caller(&mut self, mut act: impl FnMut(&mut Caller, &mut Common, &mut Shared)) {
         let keys: Vec<_> = self.calls.keys().collect();
         for key in keys {
             if let Some(Call { common, side: Side::Caller(caller) }) = self.calls.get_mut(key) {
-                caller.unreachable(common, &mut self.shared, now, to);
+                act(caller, common, &mut self.shared);
             }
         }
         self.release_the_oldest();
@@ -146,7 +167,7 @@ impl UserAgent {
         Ok(self.calls.insert_with(|key| {
             let tag = key.token(shared.tokens.next());
             let transport = invite.to.transport;
-            let mut common = Common::new(key, &invite.call_id, tag, contact, transport, now);
+            let mut common = Common::new(key, &invite.call_id, tag, contact, transport, true, now);
             let caller = Caller::start(&mut common, shared, now, invite);
             Call { common, side: Side::Caller(Box::new(caller)) }
         }))
@@ -170,6 +191,41 @@ impl UserAgent {
             Side::Callee(callee) => {
                 callee.input(common, &mut self.shared, now, callee::Input::HangUp, None);
             }
+        }
+    }
+
+    /// After [`Event::Redirected`]: places the call at `to`, where `uri` leads, as its owner
+    /// resolved it. It keeps its Call-ID; credentials and the outbound proxy's Route go along
+    /// only if `to` is an address of the call's own carrier. Without effect on a call that waits
+    /// for no such decision.
+    pub fn follow(&mut self, now: Time, call: CallKey, to: Peer, uri: &str) -> Result<(), Refused> {
+        if Uri::parse(uri).is_none() {
+            return Err(Refused::InvalidHeader("the request URI"));
+        }
+        if let Some(Call { common, side: Side::Caller(caller) }) = self.calls.get_mut(call) {
+            caller.follow(common, &mut self.shared, now, to, uri);
+        }
+        Ok(())
+    }
+
+    /// Offers `sdp` within the call (hold, another address or codec), by re-INVITE or UPDATE; with
+    /// UPDATE the called side may do so before the answer, after `ring_reliably` with a
+    /// description. [`Event::Reanswered`] says what became of it. False when the call is not up,
+    /// or an offer or refresh is under way.
+    pub fn renegotiate(&mut self, now: Time, call: CallKey, means: Means, sdp: Vec<u8>) -> bool {
+        let Some(Call { common, side }) = self.calls.get_mut(call) else { return false };
+        let up = match side {
+            Side::Caller(caller) => caller.is_up(),
+            Side::Callee(callee) => callee.may_offer(means),
+        };
+        up && common.renew(&mut self.shared, now, means, Some(sdp), true)
+    }
+
+    /// Called side: as `ring`, and wants it acknowledged by PRACK (RFC 3262) if the caller can
+    /// do that. One at a time: without effect while the one before is not acknowledged.
+    pub fn ring_reliably(&mut self, now: Time, call: CallKey, code: u16, sdp: Option<Vec<u8>>) {
+        if let Some(Call { common, side: Side::Callee(callee) }) = self.calls.get_mut(call) {
+            callee.ring_reliably(common, &mut self.shared, now, code, sdp.as_deref());
         }
     }
 
@@ -247,11 +303,14 @@ impl UserAgent {
 
     fn response(&mut self, now: Time, code: u16, came: Came<'_>, bytes: &[u8]) {
         // Our branch names the call; its random part, the tag and the Call-ID prove that the
-        // answer is meant for it. Its source proves nothing: carriers answer from other ports.
+        // answer is meant for it.
         let branch = came.envelope.via.branch.unwrap_or_default();
         let Some(key) = branch.strip_prefix(COOKIE).and_then(CallKey::of_token) else { return };
         let Some(Call { common, side }) = self.calls.get_mut(key) else { return };
-        if *common.call_id != *came.envelope.call_id || common.local_tag != came.tag_of_from() {
+        let ours =
+            *common.call_id == *came.envelope.call_id && common.local_tag == came.tag_of_from();
+        let asked = self.shared.config.answers_from_anywhere || common.was_asked(came.from);
+        if !ours || !asked {
             return;
         }
         common.received(&self.shared, now, bytes);
@@ -269,28 +328,29 @@ impl UserAgent {
             });
             return match call {
                 Some(call) => call.request(&mut self.shared, now, came, bytes),
-                None => self.refuse(481, came, &[]),
+                None => self.refuse(now, 481, came, &[]),
             };
         }
-        let transaction = transaction(came);
-        match (method, self.transactions.get(&*transaction).copied()) {
-            ("INVITE", Some(key)) => {
-                if let Some(Call { common, side: Side::Callee(callee) }) = self.calls.get_mut(key) {
-                    common.received(&self.shared, now, bytes);
-                    callee.repeated(common, &mut self.shared, now);
+        let known = match method {
+            "INVITE" | "CANCEL" => {
+                let transaction = transaction(came);
+                let known = self.transactions.get(&*transaction).copied();
+                if known.is_none() && method == "INVITE" {
+                    return self.incoming(now, uri, transaction, came, bytes);
                 }
+                known
             }
-            ("CANCEL", Some(key)) => {
-                if let Some(call) = self.calls.get_mut(key) {
-                    call.request(&mut self.shared, now, came, bytes);
-                }
+            _ => None,
+        };
+        let Some(call) = known.and_then(|key| self.calls.get_mut(key)) else {
+            return self.stranger(now, method, came);
+        };
+        match &mut call.side {
+            Side::Callee(callee) if method == "INVITE" => {
+                call.common.received(&self.shared, now, bytes);
+                callee.repeated(&mut call.common, &mut self.shared, now);
             }
-            ("INVITE", None) => self.incoming(now, uri, transaction, came, bytes),
-            ("ACK", _) => {}
-            ("OPTIONS", _) => self.refuse(200, came, &[("Allow", ALLOW), ("Accept", SDP)]),
-            ("BYE" | "CANCEL" | "INFO" | "UPDATE" | "PRACK", _) => self.refuse(481, came, &[]),
-            _ if is_known(method) => self.refuse(405, came, &[("Allow", ALLOW)]),
-            _ => self.refuse(501, came, &[("Allow", ALLOW)]),
+            _ => call.request(&mut self.shared, now, came, bytes),
         }
     }
 
@@ -303,21 +363,24 @@ impl UserAgent {
         bytes: &[u8],
     ) {
         if !self.shared.config.accept_calls {
-            return self.refuse(480, came, &[]);
+            return self.refuse(now, 480, came, &[]);
         }
-        if let Some(required) = came.message.get(Name::Require) {
-            let required = String::from_utf8_lossy(required);
-            return self.refuse(420, came, &[("Unsupported", &required)]);
+        if let Some(unknown) = came.message.required_beyond(EXTENSIONS) {
+            return self.refuse(now, 420, came, &[("Unsupported", &unknown)]);
+        }
+        if Wish::of(came.message).is_too_short() {
+            return self.refuse(now, 422, came, &[("Min-SE", &MIN_SE.to_string())]);
         }
         if self.shared.live >= self.shared.config.max_calls {
-            return self.refuse(503, came, &[("Retry-After", "1")]);
+            return self.refuse(now, 503, came, &[("Retry-After", "1")]);
         }
         self.shared.live += 1;
         let shared = &mut self.shared;
         let key = self.calls.insert_with(|key| {
             let tag = key.token(shared.tokens.next());
             let (call_id, contact) = (came.envelope.call_id, shared.config.contact);
-            let mut common = Common::new(key, call_id, tag, contact, came.from.transport, now);
+            let mut common =
+                Common::new(key, call_id, tag, contact, came.from.transport, false, now);
             common.received(shared, now, bytes);
             let callee = Callee::start(&mut common, shared, now, transaction.clone(), came);
             Call { common, side: Side::Callee(Box::new(callee)) }
@@ -337,32 +400,6 @@ impl UserAgent {
             authorization: text(Name::Authorization).or_else(|| text(Name::ProxyAuthorization)),
         };
         self.shared.events.push_back((key, Event::Incoming(invite)));
-    }
-
-    /// Answers a request of which nothing is kept. An ACK is never answered.
-    fn refuse(&mut self, code: u16, came: Came<'_>, headers: &[(&str, &str)]) {
-        if came.envelope.method == "ACK" {
-            return;
-        }
-        let branch = came.envelope.via.branch.unwrap_or_default();
-        let parts = [b"stateless", branch.as_bytes(), came.envelope.call_id.as_bytes()];
-        let tag = format!("{:016x}", self.shared.tokens.of(&parts));
-        let reply = came.reply();
-        let bytes = reply.answer(code, Some(&tag), headers, None);
-        self.shared.transmits.push_back(Transmit { to: reply.to_addr, bytes });
-    }
-
-    /// A faulty request is told so when it has a way back; a faulty answer is dropped.
-    fn refuse_faulty(&mut self, message: &message::Message<'_>, fault: Fault, from: Peer) {
-        let Start::Request { method, .. } = message.start else { return };
-        let Some(via) = message.list(Name::Via).next().and_then(Via::parse) else { return };
-        if method == "ACK" {
-            return;
-        }
-        let tag = format!("{:016x}", self.shared.tokens.of(&[b"faulty"]));
-        let reply = Reply::of(message, &via, from);
-        let bytes = reply.answer(fault.code(), Some(&tag), &[("Warning", &warning(fault))], None);
-        self.shared.transmits.push_back(Transmit { to: reply.to_addr, bytes });
     }
 
     fn next_timer(&mut self) -> Option<(Time, CallKey, Timer)> {
@@ -417,10 +454,6 @@ fn transaction(came: Came<'_>) -> Box<str> {
     let branch = branch.unwrap_or_default();
     format!("{branch} {host}:{} {call_id} {cseq} {}", port.unwrap_or(5060), came.tag_of_from())
         .into()
-}
-
-fn warning(fault: Fault) -> String {
-    format!("399 campanile \"{fault}\"")
 }
 
 #[cfg(test)]

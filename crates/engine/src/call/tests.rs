@@ -83,6 +83,7 @@ fn ended(cause: EndCause, code: Option<u16>, after_ms: u64) -> Input {
         code,
         reason: code.map(|_| "Reason".into()),
         retry_after: None,
+        q850: None,
         after: Duration::from_millis(after_ms),
     })
 }
@@ -223,6 +224,7 @@ fn what_is_known_of_a_silence_is_told() {
         code: None,
         reason: Some("127.0.0.1:9 is unreachable".into()),
         retry_after: None,
+        q850: None,
         after: Duration::from_secs(1),
     };
     let rig = Rig::new().tell(1_000, Input::SipEnded(silence));

@@ -34,6 +34,7 @@ pub(super) fn invite(placement: &Placement, mut peers: Vec<Peer>, contact: Socke
             uri_host(&contact.ip().to_string())
         ),
         sdp: Vec::new(),
+        late_offer: false,
         auth: carrier.auth.as_ref().map(|auth| Auth {
             username: auth.username.clone(),
             password: auth.password.clone(),

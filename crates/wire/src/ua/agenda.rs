@@ -27,6 +27,22 @@ pub(super) enum Timer {
     FinalAgain,
     /// The final answer is not acknowledged (H).
     FinalGiveUp,
+    /// The owner does not say where to go after a 3xx.
+    RedirectGiveUp,
+    /// Send this request within the dialog again (A, E).
+    AskAgain(u8),
+    /// This request within the dialog is not answered (B, F).
+    AskGiveUp(u8),
+    /// Offer again after both offered at once (RFC 3261 14.1).
+    RenewAgain,
+    /// Refresh the session (RFC 4028 7.2).
+    Refresh,
+    /// The session was not refreshed (RFC 4028 10).
+    SessionEnd,
+    /// Send the reliable provisional again (RFC 3262 3).
+    ReliableAgain,
+    /// The reliable provisional is not acknowledged.
+    ReliableGiveUp,
     /// Nothing of this call is on the way any more (D, I, J, K).
     Release,
 }
@@ -60,6 +76,13 @@ impl Agenda {
             running.0.swap_remove(index);
             self.running -= 1;
         }
+    }
+
+    /// Stops all but those that `keeps` wants.
+    pub(super) fn stop_but(&mut self, running: &mut Running, keeps: impl Fn(Timer) -> bool) {
+        let before = running.0.len();
+        running.0.retain(|(timer, _)| keeps(*timer));
+        self.running -= before - running.0.len();
     }
 
     pub(super) fn stop_all(&mut self, running: &mut Running) {

@@ -1,10 +1,16 @@
 //! What both sides of a call share: its legs, its timers, its one end.
 
-use std::{collections::VecDeque, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     account::Account,
     agenda::{Agenda, Running, Timer},
+    asking::Ask,
     compose::{Reply, SDP},
     config::UaConfig,
     dialog::Dialog,
@@ -12,6 +18,8 @@ use super::{
     ladder::{Flow, Ring},
     peer::{Peer, Transport},
     placing::Caller,
+    renewal::Renewal,
+    session::Session,
     slab::CallKey,
     taking::Callee,
 };
@@ -23,6 +31,8 @@ use crate::{
 
 /// Branches begin with it (RFC 3261 8.1.1.7).
 pub(super) const COOKIE: &str = "z9hG4bK";
+/// A call has its carrier's addresses, its route, its callee and its 3xx; more is mischief.
+const HOSTS_MAX: usize = 32;
 /// Answers of more forks than this are not worth an ACK.
 const LEGS_MAX: usize = 8;
 
@@ -57,11 +67,27 @@ pub(super) struct Common {
     pub(super) local_tag: String,
     /// What Via and Contact of this call say.
     pub(super) contact: SocketAddr,
+    /// We placed it.
+    pub(super) placed: bool,
     /// The transport that it was placed with.
     pub(super) transport: Transport,
     pub(super) account: Account,
     /// The first is the call itself, the others are forks that answered as well.
     pub(super) legs: Vec<Leg>,
+    /// The dialogs of reliable provisionals, until the answer (calling side).
+    pub(super) early: Vec<Early>,
+    /// Requests of ours within the dialogs that are not answered, besides BYE.
+    pub(super) asks: Vec<Ask>,
+    /// How many there were.
+    pub(super) asked: u8,
+    /// The new description or refresh that is under way, one at a time.
+    pub(super) renewal: Option<Renewal>,
+    /// The ACK of our last re-INVITE, with the branch that this had.
+    pub(super) reinvite_acked: Option<(String, Peer, Arc<[u8]>)>,
+    /// Who keeps the session alive, when anybody must.
+    pub(super) session: Option<Session>,
+    /// The shortest session that the far end takes, in seconds, once it said so.
+    pub(super) min_se: Option<u32>,
     /// Our final answer to an INVITE or re-INVITE, until it is acknowledged.
     pub(super) final_sent: Option<FinalSent>,
     /// The final answer to the INVITE, as it will be reported.
@@ -74,6 +100,10 @@ pub(super) struct Common {
     ended: bool,
     /// How often our description was changed.
     pub(super) renewals: u64,
+    /// Until when something of the call may be on the way on any transport.
+    awaited_until: Time,
+    /// The hosts that requests of this call went to: only they can have answers to them.
+    asked_hosts: Vec<IpAddr>,
 }
 
 /// One dialog of a call with what must be repeated in it.
@@ -83,6 +113,15 @@ pub(super) struct Leg {
     bye_proved: bool,
 }
 
+/// A dialog before the answer (RFC 3261 12.1.2).
+pub(super) struct Early {
+    pub(super) dialog: Dialog,
+    /// The RSeq of its last reliable provisional (RFC 3262 4).
+    pub(super) rseq: u32,
+    /// The description that one of these brought: offer and answer are exchanged.
+    pub(super) sdp: Option<Vec<u8>>,
+}
+
 /// A request of ours that waits for its answer.
 pub(super) struct Pending {
     pub(super) branch: String,
@@ -90,6 +129,8 @@ pub(super) struct Pending {
     pub(super) bytes: Arc<[u8]>,
     /// Until it is sent again.
     pub(super) wait: Duration,
+    /// It was sent once more when its connection broke.
+    pub(super) resent: bool,
 }
 
 /// A final answer of ours that waits for its ACK.
@@ -97,6 +138,8 @@ pub(super) struct FinalSent {
     pub(super) to: Peer,
     pub(super) bytes: Arc<[u8]>,
     pub(super) cseq: u32,
+    /// It holds an offer of ours, which the ACK answers.
+    pub(super) offers: bool,
     wait: Duration,
 }
 
@@ -105,6 +148,7 @@ pub(super) struct Verdict {
     pub(super) code: Option<u16>,
     pub(super) reason: Option<String>,
     pub(super) retry_after: Option<u32>,
+    pub(super) q850: Option<u8>,
 }
 
 /// A message that came, with what was already taken from it.
@@ -153,7 +197,7 @@ impl Shared {
     }
 
     /// The wait after `wait` for anything but INVITE (Timers E and G).
-    fn longer(&self, wait: Duration) -> Duration {
+    pub(super) fn longer(&self, wait: Duration) -> Duration {
         (wait * 2).min(self.config.timers.t2)
     }
 }
@@ -165,6 +209,7 @@ impl Common {
         tag: String,
         contact: SocketAddr,
         transport: Transport,
+        placed: bool,
         started: Time,
     ) -> Self {
         Self {
@@ -173,8 +218,16 @@ impl Common {
             local_tag: tag,
             contact,
             transport,
+            placed,
             account: Account::default(),
             legs: Vec::new(),
+            early: Vec::new(),
+            asks: Vec::new(),
+            asked: 0,
+            renewal: None,
+            reinvite_acked: None,
+            session: None,
+            min_se: None,
             final_sent: None,
             verdict: Verdict::default(),
             sdp: Vec::new(),
@@ -183,6 +236,8 @@ impl Common {
             ring: Ring::default(),
             ended: false,
             renewals: 0,
+            awaited_until: started,
+            asked_hosts: Vec::new(),
         }
     }
 
@@ -211,7 +266,16 @@ impl Common {
 
     pub(super) fn send(&mut self, shared: &mut Shared, now: Time, to: Peer, bytes: &Arc<[u8]>) {
         self.ring.push(shared.config.ring_messages, now, Flow::Sent, bytes);
+        let host = to.addr.ip().to_canonical();
+        if !self.asked_hosts.contains(&host) && self.asked_hosts.len() < HOSTS_MAX {
+            self.asked_hosts.push(host);
+        }
         shared.transmits.push_back(Transmit { to, bytes: Arc::clone(bytes) });
+    }
+
+    /// Whether we sent anything to the host that this came from.
+    pub(super) fn was_asked(&self, from: Peer) -> bool {
+        self.asked_hosts.contains(&from.addr.ip().to_canonical())
     }
 
     pub(super) fn tell(&self, shared: &mut Shared, event: Event) {
@@ -235,30 +299,57 @@ impl Common {
         debug_assert!(!self.ended, "the tables end a call once");
         self.ended = true;
         shared.live -= 1;
-        for timer in [
-            Timer::InviteAgain,
-            Timer::InviteGiveUp,
-            Timer::CancelAgain,
-            Timer::CancelGiveUp,
-            Timer::ByeAgain(0),
-            Timer::ByeGiveUp(0),
-            Timer::FinalAgain,
-            Timer::FinalGiveUp,
-        ] {
-            self.stop(shared, timer);
-        }
+        // A BYE to a fork is none of the owner's business, and goes on.
+        let forks =
+            |timer| matches!(timer, Timer::ByeAgain(leg) | Timer::ByeGiveUp(leg) if leg > 0);
+        shared.agenda.stop_but(&mut self.running, forks);
+        self.asks.clear();
+        self.renewal = None;
+        self.session = None;
         self.linger(shared, now);
         shared.lingering.push_back(self.key);
-        let Verdict { code, reason, retry_after } = self.verdict.clone();
+        let Verdict { code, reason, retry_after, q850 } = self.verdict.clone();
         let after = now - self.started;
-        self.tell(shared, Event::Ended(Ended { cause, code, reason, retry_after, after }));
+        let ended = Ended { cause, code, q850, reason, retry_after, after };
+        self.tell(shared, Event::Ended(ended));
     }
 
-    /// Keeps an ended call for as long as something that was just sent may be answered.
+    /// Keeps an ended call for as long as something that was just sent may be answered: 64*T1
+    /// over UDP, not at all over a connection (RFC 3261 17.1.1.2, 17.1.2.2).
     pub(super) fn linger(&mut self, shared: &mut Shared, now: Time) {
         if self.ended {
-            self.start(shared, Timer::Release, now + shared.patience());
+            let until = match self.transport.is_reliable() {
+                true => self.awaited_until.max(now),
+                false => now + shared.patience(),
+            };
+            self.start(shared, Timer::Release, until);
         }
+    }
+
+    /// Something may come within 64*T1 on any transport: the answer of another fork (RFC 3261
+    /// 13.2.2.4), or the one that a CANCEL is sent against.
+    pub(super) fn await_stragglers(&mut self, shared: &mut Shared, now: Time) {
+        self.awaited_until = now + shared.patience();
+        self.linger(shared, now);
+    }
+
+    /// Starts a timer that repeats a message, which over a connection is never needed.
+    pub(super) fn repeat(&mut self, shared: &mut Shared, timer: Timer, at: Time, to: Peer) {
+        if !to.transport.is_reliable() {
+            self.start(shared, timer, at);
+        }
+    }
+
+    /// The dialog with this tag of the far end, answered or early.
+    pub(super) fn dialog_mut(&mut self, tag: &str) -> Option<&mut Dialog> {
+        let legs = self.legs.iter_mut().map(|leg| &mut leg.dialog);
+        let early = self.early.iter_mut().map(|early| &mut early.dialog);
+        legs.chain(early).find(|dialog| dialog.remote_tag == tag)
+    }
+
+    /// The first leg, if it is up, by its tag.
+    pub(super) fn tag(&self) -> Option<String> {
+        self.legs.first().map(|leg| leg.dialog.remote_tag.clone())
     }
 
     /// The leg with this tag of the far end.
@@ -278,20 +369,25 @@ impl Common {
     /// Sends BYE on a leg.
     pub(super) fn bye(&mut self, shared: &mut Shared, now: Time, leg: usize) {
         let branch = shared.branch(self.key);
+        if leg == 0 {
+            for timer in [Timer::Refresh, Timer::SessionEnd, Timer::RenewAgain] {
+                self.stop(shared, timer);
+            }
+        }
         let dialog = &mut self.legs[leg].dialog;
         dialog.cseq += 1;
         let mut ready = dialog.request("BYE", dialog.cseq, self.contact, &branch);
-        for (name, proof) in self.account.prove(&mut shared.tokens, "BYE", &ready.uri) {
+        for (name, proof) in self.account.prove(&mut shared.tokens, "BYE", &ready.uri, ready.to) {
             ready.writer.header(name, proof);
         }
         ready.writer.header("User-Agent", &shared.config.user_agent);
         let bytes = ready.writer.finish(None);
         self.send(shared, now, ready.to, &bytes);
         let wait = shared.config.timers.t1;
-        self.start(shared, Timer::ByeAgain(leg as u8), now + wait);
+        self.repeat(shared, Timer::ByeAgain(leg as u8), now + wait, ready.to);
         self.start(shared, Timer::ByeGiveUp(leg as u8), now + shared.patience());
-        self.legs[leg].bye = Some(Pending { branch, to: ready.to, bytes, wait });
-        self.linger(shared, now);
+        self.legs[leg].bye = Some(Pending { branch, to: ready.to, bytes, wait, resent: false });
+        self.await_stragglers(shared, now);
     }
 
     /// The leg whose BYE has this branch.
@@ -311,7 +407,8 @@ impl Common {
         if code < 200 {
             return false;
         }
-        if !self.legs[leg].bye_proved && self.account.take(code, came.message, true) {
+        let to = self.legs[leg].bye.as_ref().map_or(came.from, |bye| bye.to);
+        if !self.legs[leg].bye_proved && self.account.take(code, came.message, to, true) {
             self.legs[leg].bye_proved = true;
             self.bye(shared, now, leg);
             return false;
@@ -335,6 +432,45 @@ impl Common {
         self.start(shared, Timer::ByeAgain(leg as u8), at);
     }
 
+    /// Nobody is at `to`: whether our BYE to it is therefore done.
+    pub(super) fn nobody_takes_bye(&mut self, shared: &mut Shared, to: Peer) -> bool {
+        let bye_to = self.legs.first().and_then(|leg| leg.bye.as_ref()).map(|bye| bye.to);
+        if bye_to != Some(to) {
+            return false;
+        }
+        self.bye_over(shared, 0);
+        true
+    }
+
+    /// Sends once more what was lost with a connection.
+    pub(super) fn resend(
+        &mut self,
+        shared: &mut Shared,
+        now: Time,
+        pending: &mut Pending,
+        to: Peer,
+    ) {
+        if pending.to == to && to.transport.is_reliable() && !pending.resent {
+            pending.resent = true;
+            self.send(shared, now, to, &pending.bytes);
+        }
+    }
+
+    /// The connection to `to` broke: sends our requests within the dialogs once more.
+    pub(super) fn broken(&mut self, shared: &mut Shared, now: Time, to: Peer) {
+        let mut asks = std::mem::take(&mut self.asks);
+        for ask in &mut asks {
+            self.resend(shared, now, &mut ask.pending, to);
+        }
+        self.asks = asks;
+        for leg in 0..self.legs.len() {
+            if let Some(mut bye) = self.legs[leg].bye.take() {
+                self.resend(shared, now, &mut bye, to);
+                self.legs[leg].bye = Some(bye);
+            }
+        }
+    }
+
     /// Sends a final answer to an INVITE and repeats it until ACK (Timers G and H).
     pub(super) fn send_final(
         &mut self,
@@ -346,9 +482,13 @@ impl Common {
     ) {
         self.send(shared, now, to, &bytes);
         let wait = shared.config.timers.t1;
-        self.start(shared, Timer::FinalAgain, now + wait);
+        // A 2xx is repeated on every transport, since it is acknowledged from end to end (RFC
+        // 3261 13.3.1.4).
+        if bytes.starts_with(b"SIP/2.0 2") || !to.transport.is_reliable() {
+            self.start(shared, Timer::FinalAgain, now + wait);
+        }
         self.start(shared, Timer::FinalGiveUp, now + shared.patience());
-        self.final_sent = Some(FinalSent { to, bytes, cseq, wait });
+        self.final_sent = Some(FinalSent { to, bytes, cseq, offers: false, wait });
     }
 
     pub(super) fn final_again(&mut self, shared: &mut Shared, now: Time) {

@@ -42,6 +42,8 @@ pub(super) enum Input {
     NoAck,
     /// BYE came.
     Bye,
+    /// The far end is gone: it did not refresh the session, or answers nothing any more.
+    Lost,
     /// Our BYE was answered, or Timer F.
     ByeDone,
 }
@@ -94,6 +96,7 @@ impl Phase {
                 (Self::Over, &[AnswerBye, End(ByeReceived)])
             }
             (Self::Talking, Input::HangUp) => (Self::Hanging, &[SendBye]),
+            (Self::Talking, Input::Lost) => (Self::Over, &[End(SessionExpired), SendBye]),
 
             (Self::Hanging, Input::Bye) => (Self::Over, &[AnswerBye, End(ByeSent)]),
             (Self::Hanging, Input::ByeDone) => (Self::Over, &[End(ByeSent)]),
@@ -119,7 +122,8 @@ impl Phase {
             ) => (self, &[AnswerCancel]),
             (Self::Refusing | Self::Withdrawn | Self::Over, Input::Bye) => (self, &[AnswerBye]),
 
-            (Self::Ringing, Input::Ack | Input::NoAck | Input::ByeDone)
+            (_, Input::Lost)
+            | (Self::Ringing, Input::Ack | Input::NoAck | Input::ByeDone)
             | (Self::Answered, Input::Answer | Input::Reject | Input::ByeDone)
             | (Self::HangWait, Input::Answer | Input::Reject | Input::HangUp | Input::ByeDone)
             | (Self::Talking, Input::Answer | Input::Reject | Input::Ack | Input::ByeDone)
@@ -170,6 +174,7 @@ mod tests {
             Input::Ack,
             Input::NoAck,
             Input::Bye,
+            Input::Lost,
             Input::ByeDone,
         ];
         let mut table = String::new();

@@ -13,6 +13,8 @@ pub(super) enum Phase {
     Proceeding,
     /// CANCEL sent; the INVITE still wants its final answer.
     Cancelling,
+    /// A 3xx was acknowledged; the owner says where to go.
+    Redirected,
     /// Answered and acknowledged.
     Talking,
     /// BYE sent.
@@ -31,8 +33,13 @@ pub(super) enum Phase {
 pub(super) enum Input {
     /// 1xx.
     Provisional,
-    /// 401 or 407 that we can answer.
-    Challenge,
+    /// A refusal that another INVITE may overcome: a challenge, too short a session, or 503 at
+    /// the first of several addresses.
+    Again,
+    /// 3xx with somewhere to go.
+    Redirect,
+    /// The owner says where.
+    Follow,
     /// The first 2xx.
     Success,
     /// 300 to 699.
@@ -43,10 +50,16 @@ pub(super) enum Input {
     HangUp,
     /// Timer B, or the network says that nobody is there.
     NoReply,
+    /// The network says that nobody is there, and there are further addresses.
+    Elsewhere,
+    /// The owner did not say in time where to go.
+    RedirectTimeout,
     /// 64*T1 since CANCEL.
     CancelTimeout,
     /// BYE came.
     Bye,
+    /// The far end is gone: it did not refresh the session, or answers nothing any more.
+    Lost,
     /// Our BYE was answered, or Timer F.
     ByeDone,
 }
@@ -58,8 +71,10 @@ pub(super) enum Action {
     ReportProvisional,
     /// ACK to a refusal, within the transaction (RFC 3261 17.1.1.3).
     AckFailure,
-    /// INVITE again, with credentials.
+    /// INVITE again, as a new transaction.
     Repeat,
+    /// Tell the owner where the 3xx points.
+    ReportRedirect,
     /// ACK to the answer, a request of its own (RFC 3261 13.2.2.4).
     AckSuccess,
     /// Tell the owner of the answer; or, when BYE overtook it, end at once.
@@ -85,8 +100,12 @@ impl Phase {
             (Self::Calling | Self::Proceeding, Input::Provisional) => {
                 (Self::Proceeding, &[ReportProvisional])
             }
-            (Self::Calling | Self::Proceeding, Input::Challenge) => {
+            (Self::Calling | Self::Proceeding, Input::Again) => {
                 (Self::Calling, &[AckFailure, Repeat])
+            }
+            (Self::Calling, Input::Elsewhere) => (Self::Calling, &[Repeat]),
+            (Self::Calling | Self::Proceeding, Input::Redirect) => {
+                (Self::Redirected, &[AckFailure, ReportRedirect])
             }
             (Self::Calling | Self::Proceeding, Input::Success) => {
                 (Self::Talking, &[AckSuccess, ReportAnswer])
@@ -101,12 +120,16 @@ impl Phase {
 
             (Self::CancelWait, Input::Provisional) => (Self::Cancelling, &[SendCancel]),
             // No CANCEL left yet: this is what the carrier itself had to say.
-            (Self::CancelWait, Input::Failure) => (Self::Over, &[AckFailure, End(Refused)]),
-            (Self::CancelWait, Input::NoReply) => (Self::Gone, &[End(NoReply)]),
+            (Self::CancelWait, Input::Failure | Input::Redirect) => {
+                (Self::Over, &[AckFailure, End(Refused)])
+            }
+            (Self::CancelWait, Input::NoReply | Input::Elsewhere) => (Self::Gone, &[End(NoReply)]),
 
-            (Self::Cancelling, Input::Failure) => (Self::Over, &[AckFailure, End(Cancelled)]),
+            (Self::Cancelling, Input::Failure | Input::Redirect) => {
+                (Self::Over, &[AckFailure, End(Cancelled)])
+            }
             (Self::Cancelling, Input::CancelTimeout) => (Self::Gone, &[End(Cancelled)]),
-            (Self::CancelWait | Self::Cancelling, Input::Challenge) => {
+            (Self::CancelWait | Self::Cancelling, Input::Again) => {
                 (Self::Over, &[AckFailure, End(Cancelled)])
             }
             (Self::CancelWait | Self::Cancelling, Input::Success) => {
@@ -114,8 +137,16 @@ impl Phase {
             }
             (Self::CancelWait | Self::Cancelling, Input::Bye) => (self, &[AnswerEarlyBye]),
 
+            (Self::Redirected, Input::Follow) => (Self::Calling, &[Repeat]),
+            (Self::Redirected, Input::Cancel | Input::HangUp | Input::RedirectTimeout) => {
+                (Self::Over, &[End(Refused)])
+            }
+            (Self::Redirected, Input::Bye) => (self, &[AnswerBye]),
+
             (Self::Talking, Input::HangUp) => (Self::Hanging, &[SendBye]),
             (Self::Talking, Input::Bye) => (Self::Over, &[AnswerBye, End(ByeReceived)]),
+            // Nobody is expected to answer this BYE, so the owner need not wait for that.
+            (Self::Talking, Input::Lost) => (Self::Over, &[End(SessionExpired), SendBye]),
 
             // Both hung up: ours left first as far as we know, and needs no answer any more.
             (Self::Hanging, Input::Bye) => (Self::Over, &[AnswerBye, End(ByeSent)]),
@@ -128,58 +159,36 @@ impl Phase {
             // Too late for us, but a phone may ring or a person may have answered.
             (Self::Gone, Input::Provisional) => (Self::Gone, &[SendCancel]),
             (Self::Gone | Self::Over, Input::Success) => (Self::Over, &[AckSuccess, SendBye]),
-            (Self::Gone, Input::Failure | Input::Challenge) => (Self::Over, &[AckFailure]),
+            (Self::Gone, Input::Failure | Input::Again | Input::Redirect) => {
+                (Self::Over, &[AckFailure])
+            }
             (Self::Gone | Self::Over, Input::Bye) => (self, &[AnswerBye]),
 
             (
-                Self::Calling | Self::Proceeding | Self::CancelWait | Self::Cancelling,
+                _,
                 Input::Cancel
                 | Input::HangUp
                 | Input::Provisional
                 | Input::NoReply
+                | Input::Elsewhere
+                | Input::Redirect
+                | Input::Follow
+                | Input::RedirectTimeout
                 | Input::CancelTimeout
+                | Input::Lost
                 | Input::ByeDone,
             )
             | (
-                Self::Talking,
-                Input::Provisional
-                | Input::Challenge
-                | Input::Success
-                | Input::Failure
-                | Input::Cancel
-                | Input::NoReply
-                | Input::CancelTimeout
-                | Input::ByeDone,
+                Self::Redirected
+                | Self::Talking
+                | Self::Hanging
+                | Self::HangingCrossed
+                | Self::Over,
+                Input::Again | Input::Failure,
             )
             | (
-                Self::Hanging | Self::HangingCrossed,
-                Input::Provisional
-                | Input::Challenge
-                | Input::Success
-                | Input::Failure
-                | Input::Cancel
-                | Input::HangUp
-                | Input::NoReply
-                | Input::CancelTimeout,
-            )
-            | (
-                Self::Gone,
-                Input::Cancel
-                | Input::HangUp
-                | Input::NoReply
-                | Input::CancelTimeout
-                | Input::ByeDone,
-            )
-            | (
-                Self::Over,
-                Input::Provisional
-                | Input::Challenge
-                | Input::Failure
-                | Input::Cancel
-                | Input::HangUp
-                | Input::NoReply
-                | Input::CancelTimeout
-                | Input::ByeDone,
+                Self::Redirected | Self::Talking | Self::Hanging | Self::HangingCrossed,
+                Input::Success,
             ) => (self, &[]),
         }
     }
@@ -197,6 +206,7 @@ mod tests {
             CancelWait,
             Proceeding,
             Cancelling,
+            Redirected,
             Talking,
             Hanging,
             HangingCrossed,
@@ -205,14 +215,19 @@ mod tests {
         ];
         let inputs = [
             Input::Provisional,
-            Input::Challenge,
+            Input::Again,
+            Input::Redirect,
+            Input::Follow,
             Input::Success,
             Input::Failure,
             Input::Cancel,
             Input::HangUp,
             Input::NoReply,
+            Input::Elsewhere,
+            Input::RedirectTimeout,
             Input::CancelTimeout,
             Input::Bye,
+            Input::Lost,
             Input::ByeDone,
         ];
         let mut table = String::new();

@@ -9,7 +9,9 @@ use super::{
 use crate::message::{Message, Name, Start, Uri, Via, header::is_token, param};
 
 /// What we take (RFC 3261 20.5).
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK";
+/// The extensions that we have (RFC 3262, RFC 4028).
+pub(super) const SUPPORTED: &str = "100rel, timer";
 
 /// A message in the making. Values are written on one line whatever they hold.
 pub(super) struct Writer(Vec<u8>);
@@ -243,6 +245,9 @@ pub(super) fn reason(code: u16) -> &'static str {
         410 => "Gone",
         415 => "Unsupported Media Type",
         420 => "Bad Extension",
+        421 => "Extension Required",
+        422 => "Session Interval Too Small",
+        423 => "Interval Too Brief",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",
         484 => "Address Incomplete",
@@ -253,6 +258,7 @@ pub(super) fn reason(code: u16) -> &'static str {
         500 => "Server Internal Error",
         501 => "Not Implemented",
         503 => "Service Unavailable",
+        504 => "Server Time-out",
         505 => "Version Not Supported",
         600 => "Busy Everywhere",
         603 => "Decline",
@@ -310,7 +316,7 @@ mod tests {
         Call-ID: x
         CSeq: 1 OPTIONS
         To: <sip:a@b>;tag=t
-        Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE
+        Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK
         Content-Length: 0
         ");
     }

@@ -19,6 +19,12 @@ pub struct UaConfig {
     pub max_lingering: usize,
     /// Messages kept for the SIP ladder of each call; 0 keeps none.
     pub ring_messages: usize,
+    /// How long a session may live without a refresh (RFC 4028), in seconds, as our INVITEs ask
+    /// for it; 90 at least. `None`: they do not ask. What the far end asks for is done anyway.
+    pub session_expires: Option<u32>,
+    /// Takes answers to our requests from hosts that these did not go to. A carrier that answers
+    /// from elsewhere breaks RFC 3581 4; the random part of our branch still protects its calls.
+    pub answers_from_anywhere: bool,
     /// Takes calls of others. When false, a stranger's INVITE is answered 480.
     pub accept_calls: bool,
 }
@@ -57,8 +63,11 @@ pub struct Invite {
     pub to_uri: String,
     /// Unique for ever.
     pub call_id: String,
-    /// The offer.
+    /// The offer; of an INVITE without one (`late_offer`) what its answer is made from.
     pub sdp: Vec<u8>,
+    /// Leaves the offer to the callee: the INVITE goes without a description, and the offer that
+    /// comes in a reliable provisional or in the 200 is answered in PRACK or ACK.
+    pub late_offer: bool,
     /// What to answer a challenge with.
     pub auth: Option<Auth>,
     /// Further headers, in this order.
@@ -97,6 +106,8 @@ impl UaConfig {
             max_calls: 1_000,
             max_lingering: 100_000,
             ring_messages: 20,
+            session_expires: Some(1_800),
+            answers_from_anywhere: false,
             accept_calls: false,
         }
     }

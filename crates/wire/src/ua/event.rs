@@ -55,10 +55,26 @@ pub enum Event {
         /// The best first; never empty.
         contacts: Vec<Redirect>,
     },
+    /// The far end answered what [`renegotiate`](super::UserAgent::renegotiate) offered.
+    Reanswered {
+        /// 200 to 299 when it agreed; otherwise all stays as it was.
+        code: u16,
+        /// Its description.
+        sdp: Option<Vec<u8>>,
+    },
     /// The call is over. Exactly one for each call.
     Ended(Ended),
     /// The last straggler was waited for; the key and its ladder are gone. Always the last.
     Released,
+}
+
+/// By which request a session is described anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Means {
+    /// re-INVITE (RFC 3261 14).
+    Reinvite,
+    /// UPDATE (RFC 3311).
+    Update,
 }
 
 /// Where a 3xx points (RFC 3261 8.1.3.4).
@@ -77,6 +93,9 @@ pub struct Ended {
     pub cause: EndCause,
     /// The final answer to the INVITE, when there was one.
     pub code: Option<u16>,
+    /// Why the telephone network ended it, when the far end said so (`Reason`, RFC 3326): the
+    /// cause of Q.850, such as 16 for normal clearing and 17 for busy.
+    pub q850: Option<u8>,
     /// Its reason phrase; without an answer, why there is none, if that is known.
     pub reason: Option<String>,
     /// Seconds, from `Retry-After`; at most an hour.

@@ -1,22 +1,29 @@
 //! The calling side at work: carries out what its table says.
 
+mod early;
+mod sending;
+
 use std::sync::Arc;
 
 use super::{
     account::{Account, Proof},
     agenda::Timer,
+    asking::Answered,
     call::{Came, Common, Pending, Shared, Verdict},
     caller::{Action, Input, Phase},
-    compose::{self, ALLOW, SDP, Writer, name_addr, reason_text},
+    compose::{name_addr, reason_text},
     config::Invite,
-    dialog::{Dialog, Parties},
-    event::Event,
+    event::{EndCause, Event, Redirect},
     peer::Peer,
 };
-use crate::{
-    message::{Name, Uri},
-    time::Time,
-};
+use crate::{message::Message, time::Time};
+
+/// So many 3xx are followed, one after the other.
+const HOPS_MAX: u8 = 3;
+/// So many contacts of a 3xx are told.
+const CONTACTS_MAX: usize = 8;
+/// So many transactions of one call are remembered to acknowledge their refusals again.
+const ACKS_MAX: usize = 16;
 
 /// A call that we placed.
 pub(super) struct Caller {
@@ -28,14 +35,29 @@ pub(super) struct Caller {
     /// The INVITE that is on the way.
     sent: Pending,
     cancel: Option<Pending>,
-    /// The ACKs to refusals and challenges, by branch, should these come again.
-    acks: Vec<(String, Arc<[u8]>)>,
+    /// The ACKs to refusals and challenges, should these come again.
+    acks: Vec<Acked>,
     /// The proofs that the INVITE carried, which its ACK must carry too (RFC 3261 22.1).
     proofs: Vec<Proof>,
     /// The last provisional and whether any had a description.
     provisional: (u16, bool),
     /// The tag of a callee whose BYE overtook his answer.
     early_bye: Option<String>,
+    /// How many 3xx were followed.
+    hops: u8,
+    /// The next INVITE goes to the next address.
+    onward: bool,
+    /// Our answer to the offer of the 200, for its ACK.
+    late_answer: Option<Vec<u8>>,
+    /// The offer of the 200 was none that we could answer.
+    disagreed: bool,
+}
+
+/// An ACK to a refusal.
+struct Acked {
+    branch: String,
+    to: Peer,
+    bytes: Arc<[u8]>,
 }
 
 impl Caller {
@@ -48,26 +70,32 @@ impl Caller {
     ) -> Self {
         let display = invite.from_display.as_deref();
         let from = format!("{};tag={}", name_addr(display, &invite.from_uri), common.local_tag);
-        common.account = Account::new(invite.auth.take());
+        let mut carrier = vec![invite.to];
+        carrier.extend_from_slice(&invite.further);
+        common.account = Account::new(invite.auth.take(), carrier);
         common.sdp = std::mem::take(&mut invite.sdp);
-        let to = invite.to;
-        let nothing = Pending {
+        let sent = Pending {
             branch: String::new(),
-            to,
+            to: invite.to,
             bytes: Arc::default(),
             wait: shared.config.timers.t1,
+            resent: false,
         };
         let mut caller = Self {
             phase: Phase::Calling,
             invite,
             from: from.into(),
             cseq: 0,
-            sent: nothing,
+            sent,
             cancel: None,
             acks: Vec::new(),
             proofs: Vec::new(),
             provisional: (0, false),
             early_bye: None,
+            hops: 0,
+            onward: false,
+            late_answer: None,
+            disagreed: false,
         };
         caller.send_invite(common, shared, now);
         caller
@@ -85,15 +113,20 @@ impl Caller {
         self.phase = next;
         for action in actions {
             match (action, came) {
-                (Action::End(cause), _) => common.end(shared, now, *cause),
-                (Action::Repeat, _) => {
-                    common.verdict = Verdict::default();
-                    self.send_invite(common, shared, now);
+                (Action::End(cause), _) => {
+                    common.end(shared, now, *cause);
+                    if self.phase == Phase::Gone {
+                        common.await_stragglers(shared, now);
+                    }
                 }
+                (Action::Repeat, _) => self.send_invite_again(common, shared, now),
                 (Action::SendCancel, _) => self.send_cancel(common, shared, now),
                 (Action::SendBye, _) => common.bye(shared, now, 0),
                 (Action::ReportProvisional, Some(came)) => {
                     self.report_provisional(common, shared, came);
+                }
+                (Action::ReportRedirect, Some(came)) => {
+                    self.report_redirect(common, shared, now, came);
                 }
                 (Action::AckFailure, Some(came)) => self.ack_failure(common, shared, now, came),
                 (Action::AckSuccess, Some(came)) => {
@@ -112,6 +145,7 @@ impl Caller {
                 }
                 (
                     Action::ReportProvisional
+                    | Action::ReportRedirect
                     | Action::AckFailure
                     | Action::AckSuccess
                     | Action::ReportAnswer
@@ -134,7 +168,6 @@ impl Caller {
     ) {
         let branch = came.envelope.via.branch.unwrap_or_default();
         match came.envelope.method {
-            "INVITE" => self.invite_answered(common, shared, now, code, branch, came),
             // Whatever it says, the INVITE's own final answer decides (RFC 3261 9.1).
             "CANCEL" if code >= 200 && branch == self.sent.branch => {
                 common.stop(shared, Timer::CancelAgain);
@@ -145,7 +178,14 @@ impl Caller {
                     self.input(common, shared, now, Input::ByeDone, None);
                 }
             }
-            _ => {}
+            method => match common.ask_answered(shared, now, code, came) {
+                Some(Answered::Lost) => self.input(common, shared, now, Input::Lost, None),
+                Some(Answered::Done) => {}
+                None if method == "INVITE" => {
+                    self.invite_answered(common, shared, now, code, branch, came);
+                }
+                None => {}
+            },
         }
     }
 
@@ -168,7 +208,7 @@ impl Caller {
             }
             "BYE" => {
                 if let Some(leg) = common.leg_of(came.tag_of_from()) {
-                    if !common.in_order(leg, came.envelope) {
+                    if common.in_order(came.tag_of_from(), came.envelope) == Some(false) {
                         return common.answer(shared, now, came, 500, &[]);
                     }
                     common.bye_over(shared, leg);
@@ -178,11 +218,15 @@ impl Caller {
                 } else if !common.legs.is_empty() {
                     return common.answer(shared, now, came, 481, &[]);
                 }
+                common.verdict.q850 = came.message.q850().or(common.verdict.q850);
                 self.input(common, shared, now, Input::Bye, Some(came));
             }
             // A re-INVITE is answered at once, so its CANCEL always comes too late.
             "CANCEL" => common.answer(shared, now, came, 200, &[]),
-            _ => common.request(shared, now, came, self.phase == Phase::Talking),
+            _ => {
+                let up = matches!(self.phase, Phase::Talking | Phase::Calling | Phase::Proceeding);
+                common.request(shared, now, came, up);
+            }
         }
     }
 
@@ -193,23 +237,18 @@ impl Caller {
         now: Time,
         timer: Timer,
     ) {
-        let t1_doubled = self.sent.wait * 2;
         match timer {
             Timer::InviteAgain => {
-                self.sent.wait = t1_doubled;
+                self.sent.wait *= 2;
                 let bytes = Arc::clone(&self.sent.bytes);
                 common.send(shared, now, self.sent.to, &bytes);
                 common.start(shared, Timer::InviteAgain, now + self.sent.wait);
             }
             Timer::InviteGiveUp => self.input(common, shared, now, Input::NoReply, None),
-            Timer::CancelAgain => {
-                if let Some(cancel) = &mut self.cancel {
-                    cancel.wait = (cancel.wait * 2).min(shared.config.timers.t2);
-                    let (to, bytes, wait) = (cancel.to, Arc::clone(&cancel.bytes), cancel.wait);
-                    common.send(shared, now, to, &bytes);
-                    common.start(shared, Timer::CancelAgain, now + wait);
-                }
+            Timer::RedirectGiveUp => {
+                self.input(common, shared, now, Input::RedirectTimeout, None);
             }
+            Timer::CancelAgain => self.cancel_again(common, shared, now),
             Timer::CancelGiveUp => self.input(common, shared, now, Input::CancelTimeout, None),
             Timer::ByeAgain(leg) => common.bye_again(shared, now, usize::from(leg)),
             Timer::ByeGiveUp(leg) => {
@@ -225,7 +264,17 @@ impl Caller {
                 common.stop(shared, Timer::FinalAgain);
                 self.input(common, shared, now, Input::HangUp, None);
             }
-            Timer::Release => {}
+            Timer::AskAgain(number) => common.ask_again(shared, now, number),
+            Timer::AskGiveUp(number) => {
+                if common.ask_given_up(shared, number) == Answered::Lost {
+                    self.input(common, shared, now, Input::Lost, None);
+                }
+            }
+            Timer::RenewAgain => common.renew_again(shared, now),
+            Timer::Refresh => common.refresh(shared, now),
+            Timer::SessionEnd => self.input(common, shared, now, Input::Lost, None),
+            // Of the called side, or of the user agent.
+            Timer::ReliableAgain | Timer::ReliableGiveUp | Timer::Release => {}
         }
     }
 
@@ -241,13 +290,57 @@ impl Caller {
             if matches!(self.phase, Phase::Calling | Phase::CancelWait) {
                 common.verdict.reason = Some(format!("{to} is unreachable"));
             }
-            self.input(common, shared, now, Input::NoReply, None);
+            self.onward = !self.invite.further.is_empty();
+            let input = if self.onward { Input::Elsewhere } else { Input::NoReply };
+            self.input(common, shared, now, input, None);
         }
-        let bye_to = common.legs.first().and_then(|leg| leg.bye.as_ref()).map(|bye| bye.to);
-        if bye_to == Some(to) {
-            common.bye_over(shared, 0);
+        if common.nobody_takes_bye(shared, to) {
             self.input(common, shared, now, Input::ByeDone, None);
         }
+    }
+
+    /// The connection to `to` broke: what waits for an answer is sent once more on a new one.
+    /// The far end takes it for a repetition, so that no call is placed twice.
+    pub(super) fn broken(&mut self, common: &mut Common, shared: &mut Shared, now: Time, to: Peer) {
+        let unheard = matches!(self.phase, Phase::Calling | Phase::CancelWait);
+        if unheard {
+            common.resend(shared, now, &mut self.sent, to);
+        }
+        if let Some(cancel) = &mut self.cancel
+            && !common.is_ended()
+        {
+            common.resend(shared, now, cancel, to);
+        }
+        common.broken(shared, now, to);
+    }
+
+    /// Whether it is answered and not over.
+    pub(super) fn is_up(&self) -> bool {
+        self.phase == Phase::Talking
+    }
+
+    /// The owner says where to go after a 3xx.
+    pub(super) fn follow(
+        &mut self,
+        common: &mut Common,
+        shared: &mut Shared,
+        now: Time,
+        to: Peer,
+        uri: &str,
+    ) {
+        if self.phase != Phase::Redirected {
+            return;
+        }
+        uri.clone_into(&mut self.invite.request_uri);
+        self.invite.further.clear();
+        if !common.account.is_for(to) {
+            self.invite.route.clear();
+        }
+        common.account.forget();
+        common.transport = to.transport;
+        self.sent.to = to;
+        self.hops += 1;
+        self.input(common, shared, now, Input::Follow, None);
     }
 
     fn invite_answered(
@@ -260,10 +353,9 @@ impl Caller {
         came: Came<'_>,
     ) {
         if code >= 300
-            && let Some((_, ack)) = self.acks.iter().find(|(known, _)| known == branch)
+            && let Some(acked) = self.acks.iter().find(|acked| acked.branch == branch)
         {
-            let ack = Arc::clone(ack);
-            return common.send(shared, now, self.sent.to, &ack);
+            return common.send(shared, now, acked.to, &acked.bytes);
         }
         if branch != self.sent.branch || came.envelope.cseq != self.cseq {
             return;
@@ -272,16 +364,36 @@ impl Caller {
         common.stop(shared, Timer::InviteAgain);
         common.stop(shared, Timer::InviteGiveUp);
         match code {
-            100..200 => self.input(common, shared, now, Input::Provisional, Some(came)),
+            100..200 => {
+                if self.takes_provisional(common, shared, now, code, came) {
+                    self.input(common, shared, now, Input::Provisional, Some(came));
+                }
+            }
             200..300 => self.answered(common, shared, now, code, came),
             _ => {
                 if !common.is_ended() {
                     self.note_verdict(common, code, came);
                 }
-                let challenged = common.account.take(code, came.message, false);
-                let input = if challenged { Input::Challenge } else { Input::Failure };
+                let input = self.after_refusal(common, code, came.message);
                 self.input(common, shared, now, input, Some(came));
             }
+        }
+    }
+
+    /// What can be done about a final answer of 300 and more.
+    fn after_refusal(&mut self, common: &mut Common, code: u16, message: &Message<'_>) -> Input {
+        if common.account.take(code, message, self.sent.to, false) {
+            return Input::Again;
+        }
+        match code {
+            300..400 if self.hops < HOPS_MAX && !redirects(message).is_empty() => Input::Redirect,
+            422 if common.session_too_short(message) => Input::Again,
+            // Once it rang, another address of the carrier might ring the callee again.
+            503 if self.provisional.0 <= 100 && !self.invite.further.is_empty() => {
+                self.onward = true;
+                Input::Again
+            }
+            _ => Input::Failure,
         }
     }
 
@@ -314,6 +426,7 @@ impl Caller {
             code: Some(code),
             reason: Some(reason_text(came.message)),
             retry_after: came.message.retry_after(),
+            q850: came.message.q850(),
         };
     }
 
@@ -327,6 +440,18 @@ impl Caller {
         }
     }
 
+    fn report_redirect(
+        &mut self,
+        common: &mut Common,
+        shared: &mut Shared,
+        now: Time,
+        came: Came<'_>,
+    ) {
+        let code = common.verdict.code.unwrap_or(300);
+        common.tell(shared, Event::Redirected { code, contacts: redirects(came.message) });
+        common.start(shared, Timer::RedirectGiveUp, now + shared.patience());
+    }
+
     fn report_answer(
         &mut self,
         common: &mut Common,
@@ -334,123 +459,33 @@ impl Caller {
         now: Time,
         came: Came<'_>,
     ) {
-        common.tell(shared, Event::Answered { sdp: came.sdp() });
-        if self.early_bye.as_deref() == Some(came.tag_of_to()) {
+        let tag = came.tag_of_to();
+        let early = common.early.iter_mut().find(|early| early.dialog.remote_tag == tag);
+        // What a reliable provisional said need not be said again.
+        let sdp = came.sdp().or_else(|| early?.sdp.take());
+        common.early.clear();
+        common.tell(shared, Event::Answered { sdp });
+        if self.early_bye.as_deref() == Some(tag) {
             self.phase = Phase::Over;
-            common.end(shared, now, super::event::EndCause::ByeReceived);
+            return common.end(shared, now, EndCause::ByeReceived);
+        }
+        common.session_of_answer(shared, now, came.message);
+        if self.disagreed {
+            self.input(common, shared, now, Input::HangUp, None);
         }
     }
+}
 
-    fn send_invite(&mut self, common: &mut Common, shared: &mut Shared, now: Time) {
-        self.cseq += 1;
-        self.sent.branch = shared.branch(common.key);
-        let uri = &self.invite.request_uri;
-        self.proofs = common.account.prove(&mut shared.tokens, "INVITE", uri);
-        let contact = common.contact;
-        let mut writer = Writer::request("INVITE", uri);
-        writer.via(self.sent.to.transport, contact, &self.sent.branch);
-        self.write_routes(&mut writer);
-        writer.header("From", self.from.as_bytes());
-        writer.header("To", name_addr(None, &self.invite.to_uri));
-        writer.header("Call-ID", &self.invite.call_id);
-        writer.header("CSeq", format!("{} INVITE", self.cseq));
-        let user = Uri::parse(&self.invite.from_uri).and_then(|uri| uri.user).unwrap_or_default();
-        writer.header("Contact", compose::contact(user, contact, common.transport));
-        writer.header("Allow", ALLOW);
-        writer.header("User-Agent", &shared.config.user_agent);
-        for (name, proof) in &self.proofs {
-            writer.header(name, proof);
-        }
-        for (name, value) in &self.invite.headers {
-            writer.header(name, value);
-        }
-        self.sent.bytes = writer.finish(Some((SDP, &common.sdp)));
-        self.sent.wait = shared.config.timers.t1;
-        common.send(shared, now, self.sent.to, &self.sent.bytes);
-        common.start(shared, Timer::InviteAgain, now + self.sent.wait);
-        common.start(shared, Timer::InviteGiveUp, now + shared.patience());
-    }
-
-    /// A request that belongs to the INVITE's transaction: the same branch, URI, From, Call-ID,
-    /// CSeq number and Route (RFC 3261 9.1, 17.1.1.3).
-    fn within_invite(&self, common: &Common, method: &str, to: &[u8]) -> Arc<[u8]> {
-        let mut writer = Writer::request(method, &self.invite.request_uri);
-        writer.via(self.sent.to.transport, common.contact, &self.sent.branch);
-        self.write_routes(&mut writer);
-        writer.header("From", self.from.as_bytes());
-        writer.header("To", to);
-        writer.header("Call-ID", &self.invite.call_id);
-        writer.header("CSeq", format!("{} {method}", self.cseq));
-        writer.finish(None)
-    }
-
-    fn write_routes(&self, writer: &mut Writer) {
-        for route in &self.invite.route {
-            writer.header("Route", format!("<{route}>"));
-        }
-    }
-
-    fn send_cancel(&mut self, common: &mut Common, shared: &mut Shared, now: Time) {
-        if self.cancel.is_some() {
-            return;
-        }
-        let to = name_addr(None, &self.invite.to_uri);
-        let bytes = self.within_invite(common, "CANCEL", to.as_bytes());
-        common.send(shared, now, self.sent.to, &bytes);
-        let wait = shared.config.timers.t1;
-        common.start(shared, Timer::CancelAgain, now + wait);
-        if !common.is_ended() {
-            common.start(shared, Timer::CancelGiveUp, now + shared.patience());
-        }
-        common.linger(shared, now);
-        let branch = self.sent.branch.clone();
-        self.cancel = Some(Pending { branch, to: self.sent.to, bytes, wait });
-    }
-
-    fn ack_failure(&mut self, common: &mut Common, shared: &mut Shared, now: Time, came: Came<'_>) {
-        let to = came.message.get(Name::To).unwrap_or_default();
-        let ack = self.within_invite(common, "ACK", to);
-        common.send(shared, now, self.sent.to, &ack);
-        // At most two challenges of two kinds and one refusal.
-        self.acks.push((self.sent.branch.clone(), ack));
-        self.sent.bytes = Arc::default();
-    }
-
-    /// Takes the dialog of a 2xx and acknowledges it.
-    fn add_leg(
-        &mut self,
-        common: &mut Common,
-        shared: &mut Shared,
-        now: Time,
-        came: Came<'_>,
-    ) -> Option<usize> {
-        let parties = Parties {
-            call_id: Arc::clone(&common.call_id),
-            local: Arc::clone(&self.from),
-            remote_uri: &self.invite.to_uri,
-            remote_tag: came.tag_of_to(),
-            fallback_target: &self.invite.request_uri,
-            peer: self.sent.to,
-        };
-        let mut dialog = Dialog::of(came.message, parties, true);
-        dialog.cseq = self.cseq;
-        let leg = common.add_leg(dialog)?;
-        self.ack(common, shared, now, leg);
-        common.linger(shared, now);
-        self.sent.bytes = Arc::default();
-        Some(leg)
-    }
-
-    /// An ACK for each 2xx that comes, a new one each time (RFC 3261 13.2.2.4): a far end that
-    /// took it for a repetition might repeat its answer in turn, and so on for ever.
-    fn ack(&self, common: &mut Common, shared: &mut Shared, now: Time, leg: usize) {
-        let branch = shared.branch(common.key);
-        let dialog = &common.legs[leg].dialog;
-        let mut ready = dialog.request("ACK", self.cseq, common.contact, &branch);
-        for (name, proof) in &self.proofs {
-            ready.writer.header(name, proof);
-        }
-        let bytes = ready.writer.finish(None);
-        common.send(shared, now, ready.to, &bytes);
-    }
+/// Where a 3xx points that a call can go to. Headers and method of a Contact are not for us to
+/// take over (RFC 3261 19.1.5).
+fn redirects(message: &Message<'_>) -> Vec<Redirect> {
+    let contacts = message.contacts_by_q().into_iter();
+    let sip =
+        contacts.filter(|(uri, _)| uri.get(..3).is_some_and(|s| s.eq_ignore_ascii_case("sip")));
+    let bare = |uri: &str| {
+        let user = uri.find('@').unwrap_or(0);
+        let end = uri[user..].find('?').map_or(uri.len(), |at| user + at);
+        uri[..end].to_owned()
+    };
+    sip.map(|(uri, q)| Redirect { uri: bare(uri), q }).take(CONTACTS_MAX).collect()
 }

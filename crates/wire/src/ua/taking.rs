@@ -1,17 +1,19 @@
 //! The called side at work: carries out what its table says.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     agenda::Timer,
+    asking::Answered,
     call::{Came, Common, Shared, Verdict},
     callee::{Action, Input, Phase},
-    compose::{self, ALLOW, Reply, reason},
+    compose::{self, ALLOW, Reply, SUPPORTED, reason},
     dialog::{Dialog, Parties},
-    event::Event,
+    event::{Event, Means},
+    session::Wish,
 };
 use crate::{
-    message::{Name, NameAddr},
+    message::{Message, Name, NameAddr},
     time::Time,
 };
 
@@ -28,6 +30,28 @@ pub(super) struct Callee {
     chosen: Option<Arc<[u8]>>,
     /// How often the INVITE came again.
     pub(super) repeats: u32,
+    wish: Wish,
+    /// What the INVITE says of reliable provisionals (RFC 3262 3).
+    extension: Extension,
+    /// The reliable provisional that is not acknowledged.
+    reliable: Option<Reliable>,
+    /// One with a description was acknowledged: offer and answer are exchanged.
+    rang_reliably: bool,
+    /// The RSeq of the last one.
+    rseq: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extension {
+    Unknown,
+    Supported,
+    Required,
+}
+
+struct Reliable {
+    bytes: Arc<[u8]>,
+    wait: Duration,
+    described: bool,
 }
 
 impl Callee {
@@ -65,6 +89,12 @@ impl Callee {
             last,
             chosen: None,
             repeats: 0,
+            wish: Wish::of(came.message),
+            extension: Extension::of(came.message),
+            reliable: None,
+            rang_reliably: false,
+            // RFC 3262 3 asks for a number that leaves room to count on.
+            rseq: (shared.tokens.next() % (1 << 30)) as u32,
         }
     }
 
@@ -118,10 +148,82 @@ impl Callee {
         code: u16,
         sdp: Option<&[u8]>,
     ) {
-        if self.phase == Phase::Ringing && (101..200).contains(&code) {
-            self.last = self.write(common, shared, code, &[], sdp);
-            common.send(shared, now, self.reply.to_addr, &self.last);
+        if self.phase != Phase::Ringing || !(101..200).contains(&code) {
+            return;
         }
+        if self.extension == Extension::Required {
+            return self.ring_reliably(common, shared, now, code, sdp);
+        }
+        self.last = self.write(common, shared, code, &[], sdp);
+        common.send(shared, now, self.reply.to_addr, &self.last);
+    }
+
+    /// 101 to 199 that asks for PRACK; one at a time (RFC 3262 3). A caller who does not know of
+    /// that gets it plain.
+    pub(super) fn ring_reliably(
+        &mut self,
+        common: &mut Common,
+        shared: &mut Shared,
+        now: Time,
+        code: u16,
+        sdp: Option<&[u8]>,
+    ) {
+        if self.extension == Extension::Unknown {
+            return self.ring(common, shared, now, code, sdp);
+        }
+        if self.phase != Phase::Ringing || !(101..200).contains(&code) || self.reliable.is_some() {
+            return;
+        }
+        self.rseq += 1;
+        let rseq = self.rseq.to_string();
+        let headers = [("Require", "100rel"), ("RSeq", &rseq), ("Allow", ALLOW)];
+        let bytes = self.write(common, shared, code, &headers, sdp);
+        if let Some(sdp) = sdp {
+            sdp.clone_into(&mut common.sdp);
+        }
+        common.send(shared, now, self.reply.to_addr, &bytes);
+        let wait = shared.config.timers.t1;
+        common.start(shared, Timer::ReliableAgain, now + wait);
+        common.start(shared, Timer::ReliableGiveUp, now + shared.patience());
+        self.last = Arc::clone(&bytes);
+        self.reliable = Some(Reliable { bytes, wait, described: sdp.is_some() });
+    }
+
+    fn reliable_again(&mut self, common: &mut Common, shared: &mut Shared, now: Time) {
+        let Some(reliable) = &mut self.reliable else { return };
+        reliable.wait *= 2;
+        common.send(shared, now, self.reply.to_addr, &reliable.bytes);
+        common.start(shared, Timer::ReliableAgain, now + reliable.wait);
+    }
+
+    /// PRACK; also one that comes again.
+    fn acknowledged(
+        &mut self,
+        common: &mut Common,
+        shared: &mut Shared,
+        now: Time,
+        came: Came<'_>,
+    ) {
+        let fits = came.message.rack().is_some_and(|rack| {
+            rack.rseq == self.rseq && rack.cseq == self.cseq && rack.method == "INVITE"
+        });
+        match common.in_order(came.tag_of_from(), came.envelope) {
+            Some(true) if fits => {}
+            Some(false) => return common.answer(shared, now, came, 500, &[]),
+            Some(true) | None => return common.answer(shared, now, came, 481, &[]),
+        }
+        common.answer(shared, now, came, 200, &[]);
+        let Some(reliable) = self.stop_reliable(common, shared) else { return };
+        self.rang_reliably |= reliable.described;
+        if let Some(sdp) = came.sdp() {
+            common.tell(shared, Event::Renegotiated { sdp });
+        }
+    }
+
+    fn stop_reliable(&mut self, common: &mut Common, shared: &mut Shared) -> Option<Reliable> {
+        common.stop(shared, Timer::ReliableAgain);
+        common.stop(shared, Timer::ReliableGiveUp);
+        self.reliable.take()
     }
 
     /// 200 with our description.
@@ -133,7 +235,10 @@ impl Callee {
         sdp: Vec<u8>,
     ) {
         if self.phase == Phase::Ringing {
-            self.choose(common, shared, 200, &[], Some(&sdp));
+            let agreed = common.agree(shared, now, self.wish);
+            let mut headers = vec![("Supported", SUPPORTED)];
+            headers.extend(agreed.headers());
+            self.choose(common, shared, 200, &headers, Some(&sdp));
             common.sdp = sdp;
             self.input(common, shared, now, Input::Answer, None);
         }
@@ -151,6 +256,15 @@ impl Callee {
         if self.phase == Phase::Ringing && (300..700).contains(&code) {
             self.choose(common, shared, code, headers, None);
             self.input(common, shared, now, Input::Reject, None);
+        }
+    }
+
+    /// Whether we may offer anew.
+    pub(super) fn may_offer(&self, means: Means) -> bool {
+        match self.phase {
+            Phase::Talking => true,
+            Phase::Ringing => means == Means::Update && self.rang_reliably,
+            _ => false,
         }
     }
 
@@ -178,13 +292,14 @@ impl Callee {
                 let Some(leg) = common.leg_of(came.tag_of_from()) else {
                     return common.answer(shared, now, came, 481, &[]);
                 };
-                if !common.in_order(leg, came.envelope) {
+                if common.in_order(came.tag_of_from(), came.envelope) == Some(false) {
                     return common.answer(shared, now, came, 500, &[]);
                 }
                 common.bye_over(shared, leg);
                 self.input(common, shared, now, Input::Bye, Some(came));
             }
             "CANCEL" => self.input(common, shared, now, Input::Cancel, Some(came)),
+            "PRACK" => self.acknowledged(common, shared, now, came),
             _ => {
                 let up = matches!(self.phase, Phase::Answered | Phase::Talking);
                 common.request(shared, now, came, up);
@@ -192,7 +307,7 @@ impl Callee {
         }
     }
 
-    /// An answer to our BYE.
+    /// An answer to one of our requests.
     pub(super) fn response(
         &mut self,
         common: &mut Common,
@@ -207,6 +322,8 @@ impl Callee {
             && common.bye_answered(shared, now, leg, code, came)
         {
             self.input(common, shared, now, Input::ByeDone, None);
+        } else if common.ask_answered(shared, now, code, came) == Some(Answered::Lost) {
+            self.input(common, shared, now, Input::Lost, None);
         }
     }
 
@@ -229,9 +346,25 @@ impl Callee {
                 common.bye_over(shared, usize::from(leg));
                 self.input(common, shared, now, Input::ByeDone, None);
             }
+            Timer::ReliableAgain => self.reliable_again(common, shared, now),
+            // RFC 3262 3: nobody hears us.
+            Timer::ReliableGiveUp => {
+                self.choose(common, shared, 504, &[], None);
+                self.input(common, shared, now, Input::Reject, None);
+            }
+            Timer::AskAgain(number) => common.ask_again(shared, now, number),
+            Timer::AskGiveUp(number) => {
+                if common.ask_given_up(shared, number) == Answered::Lost {
+                    self.input(common, shared, now, Input::Lost, None);
+                }
+            }
+            Timer::RenewAgain => common.renew_again(shared, now),
+            Timer::Refresh => common.refresh(shared, now),
+            Timer::SessionEnd => self.input(common, shared, now, Input::Lost, None),
             // Of the calling side, or of the user agent.
             Timer::InviteAgain
             | Timer::InviteGiveUp
+            | Timer::RedirectGiveUp
             | Timer::CancelAgain
             | Timer::CancelGiveUp
             | Timer::Release => {}
@@ -247,11 +380,15 @@ impl Callee {
         sdp: Option<&[u8]>,
     ) {
         self.chosen = Some(self.write(common, shared, code, headers, sdp));
-        common.verdict =
-            Verdict { code: Some(code), reason: Some(reason(code).to_owned()), retry_after: None };
+        common.verdict = Verdict {
+            code: Some(code),
+            reason: Some(reason(code).to_owned()),
+            ..Verdict::default()
+        };
     }
 
     fn send_final(&mut self, common: &mut Common, shared: &mut Shared, now: Time) {
+        self.stop_reliable(common, shared);
         if let Some(bytes) = self.chosen.take() {
             self.last = Arc::clone(&bytes);
             common.send_final(shared, now, self.reply.to_addr, bytes, self.cseq);
@@ -273,5 +410,17 @@ impl Callee {
         }
         all.extend_from_slice(headers);
         self.reply.answer(code, Some(&common.local_tag), &all, sdp)
+    }
+}
+
+impl Extension {
+    fn of(message: &Message<'_>) -> Self {
+        if message.lists(Name::Require, "100rel") {
+            Self::Required
+        } else if message.lists(Name::Supported, "100rel") {
+            Self::Supported
+        } else {
+            Self::Unknown
+        }
     }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::{
     call::{Came, Common, Shared},
-    compose::{self, ALLOW, SDP},
+    compose::{self, ALLOW, SDP, SUPPORTED},
     event::Event,
+    session::{MIN_SE, Wish},
 };
 use crate::{
     message::{Envelope, Name},
@@ -13,25 +14,40 @@ use crate::{
     time::Time,
 };
 
+/// The extensions that a request may require of us.
+pub(super) const EXTENSIONS: &[&str] = &["100rel", "timer"];
+
 impl Common {
     /// A request within the call that needs no table: everything but ACK, BYE and CANCEL.
-    /// `up` says whether the call is answered and not over.
+    /// `up` says whether the call is answered and not over, or not answered yet.
     pub(super) fn request(&mut self, shared: &mut Shared, now: Time, came: Came<'_>, up: bool) {
-        let Some(leg) = self.leg_of(came.tag_of_from()) else {
+        let Some(order) = self.in_order(came.tag_of_from(), came.envelope) else {
             return self.answer(shared, now, came, 481, &[]);
         };
-        if !self.in_order(leg, came.envelope) {
+        if !order {
             return self.answer(shared, now, came, 500, &[]);
         }
-        if let Some(required) = came.message.get(Name::Require) {
-            let required = String::from_utf8_lossy(required);
-            return self.answer(shared, now, came, 420, &[("Unsupported", &required)]);
+        if let Some(unknown) = came.message.required_beyond(EXTENSIONS) {
+            return self.answer(shared, now, came, 420, &[("Unsupported", &unknown)]);
         }
+        let answered = self.leg_of(came.tag_of_from()).is_some();
         match came.envelope.method {
-            "OPTIONS" => self.answer(shared, now, came, 200, &[("Allow", ALLOW), ("Accept", SDP)]),
-            "INVITE" | "UPDATE" | "INFO" if !up => self.answer(shared, now, came, 481, &[]),
+            "OPTIONS" => {
+                let can = [("Allow", ALLOW), ("Accept", SDP), ("Supported", SUPPORTED)];
+                self.answer(shared, now, came, 200, &can);
+            }
+            "INVITE" | "UPDATE" | "INFO" | "PRACK" if !up => {
+                self.answer(shared, now, came, 481, &[]);
+            }
             "INFO" => self.answer(shared, now, came, 200, &[]),
-            "INVITE" | "UPDATE" => self.renegotiate(shared, now, came, leg),
+            "INVITE" if answered => self.re_invited(shared, now, came),
+            // Theirs before ours is answered (RFC 3261 14.2).
+            "INVITE" => self.answer(shared, now, came, 491, &[]),
+            "UPDATE" => self.updated(shared, now, came),
+            // We asked for no transfer and no news of one: nobody who is called moves the call
+            // (RFC 3515 2.4.2, RFC 6665 4.1.3).
+            "REFER" => self.answer(shared, now, came, 603, &[]),
+            "NOTIFY" | "PRACK" => self.answer(shared, now, came, 481, &[]),
             method => {
                 let code = if is_known(method) { 405 } else { 501 };
                 self.answer(shared, now, came, code, &[("Allow", ALLOW)]);
@@ -39,21 +55,21 @@ impl Common {
         }
     }
 
-    /// Whether a request is not older than the last one (RFC 3261 12.2.2); takes note of it.
-    pub(super) fn in_order(&mut self, leg: usize, envelope: &Envelope<'_>) -> bool {
-        let last = &mut self.legs[leg].dialog.remote_cseq;
+    /// Whether a request in the dialog with this tag is not older than its last one (RFC 3261
+    /// 12.2.2); takes note of it. `None` when there is no such dialog.
+    pub(super) fn in_order(&mut self, tag: &str, envelope: &Envelope<'_>) -> Option<bool> {
+        let last = &mut self.dialog_mut(tag)?.remote_cseq;
         if last.is_some_and(|last| envelope.cseq < last) {
-            return false;
+            return Some(false);
         }
         *last = Some(envelope.cseq);
-        true
+        Some(true)
     }
 
-    /// re-INVITE or UPDATE: we agree to what we can (RFC 3261 14.2, RFC 3311).
-    fn renegotiate(&mut self, shared: &mut Shared, now: Time, came: Came<'_>, leg: usize) {
-        let is_invite = came.envelope.method == "INVITE";
+    /// re-INVITE: we agree to what we can (RFC 3261 14.2).
+    fn re_invited(&mut self, shared: &mut Shared, now: Time, came: Came<'_>) {
         let cseq = came.envelope.cseq;
-        if is_invite && let Some(sent) = &self.final_sent {
+        if let Some(sent) = &self.final_sent {
             if sent.cseq == cseq {
                 let (to, bytes) = (sent.to, Arc::clone(&sent.bytes));
                 self.send(shared, now, to, &bytes);
@@ -61,6 +77,34 @@ impl Common {
                 self.answer(shared, now, came, 500, &[("Retry-After", "1")]);
             }
             return;
+        }
+        if self.is_offering() {
+            return self.answer(shared, now, came, 491, &[]);
+        }
+        self.renegotiate(shared, now, came);
+    }
+
+    /// UPDATE (RFC 3311 5.2): before the answer as well, once an offer was answered in a
+    /// provisional.
+    fn updated(&mut self, shared: &mut Shared, now: Time, came: Came<'_>) {
+        if came.sdp().is_some() {
+            let tag = came.tag_of_from();
+            let early = self.early.iter().find(|early| early.dialog.remote_tag == tag);
+            let is_unanswered = early.is_some_and(|early| early.sdp.is_none());
+            // Our offer in the answer to their re-INVITE waits for its ACK.
+            let is_asked = self.final_sent.as_ref().is_some_and(|sent| sent.offers);
+            if is_unanswered || is_asked || self.is_offering() {
+                return self.answer(shared, now, came, 491, &[]);
+            }
+        }
+        self.renegotiate(shared, now, came);
+    }
+
+    fn renegotiate(&mut self, shared: &mut Shared, now: Time, came: Came<'_>) {
+        let is_invite = came.envelope.method == "INVITE";
+        let wish = Wish::of(came.message);
+        if wish.is_too_short() {
+            return self.answer(shared, now, came, 422, &[("Min-SE", &MIN_SE.to_string())]);
         }
         let offer = came.sdp();
         let body = match &offer {
@@ -74,13 +118,23 @@ impl Common {
             // Our offer, which the ACK answers.
             None => is_invite.then(|| self.sdp.clone()),
         };
-        self.legs[leg].dialog.moved(came.message);
+        let agreed = self.agree(shared, now, wish);
+        if came.message.get(Name::Contact).is_some()
+            && let Some(dialog) = self.dialog_mut(came.tag_of_from())
+        {
+            dialog.moved(came.message);
+        }
         let contact = compose::contact("", self.contact, self.transport);
         let reply = came.reply();
-        let headers = [("Contact", contact.as_str()), ("Allow", ALLOW)];
+        let mut headers =
+            vec![("Contact", contact.as_str()), ("Allow", ALLOW), ("Supported", SUPPORTED)];
+        headers.extend(agreed.headers());
         let bytes = reply.answer(200, Some(&self.local_tag), &headers, body.as_deref());
         if is_invite {
-            self.send_final(shared, now, reply.to_addr, bytes, cseq);
+            self.send_final(shared, now, reply.to_addr, bytes, came.envelope.cseq);
+            if let Some(sent) = &mut self.final_sent {
+                sent.offers = offer.is_none();
+            }
         } else {
             self.send(shared, now, reply.to_addr, &bytes);
         }
@@ -89,7 +143,8 @@ impl Common {
         }
     }
 
-    fn answer_to(&mut self, offer: &[u8]) -> Result<Vec<u8>, sdp::SdpError> {
+    /// Our answer to an offer.
+    pub(super) fn answer_to(&mut self, offer: &[u8]) -> Result<Vec<u8>, sdp::SdpError> {
         let Some(mut local) = sdp::own(&self.sdp) else {
             // Not written by us, so not to be changed by us.
             return Ok(self.sdp.clone());

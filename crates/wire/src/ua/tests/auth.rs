@@ -2,11 +2,11 @@
 
 use super::{
     by_hand::{ByHand, answer, branch, header, headers, ok, what},
-    net::invite,
+    net::{End, invite},
 };
 use crate::{
     digest::verify,
-    ua::{Auth, CallKey, EndCause, Invite},
+    ua::{Auth, CallKey, EndCause, Invite, Peer},
 };
 
 const MD5: &str = "Digest realm=\"carrier\", nonce=\"n1\", qop=\"auth\", algorithm=MD5";
@@ -104,14 +104,95 @@ fn a_proxy_and_the_callee_may_both_ask() {
 }
 
 #[test]
-fn the_first_challenge_that_can_be_answered_is() {
+fn the_strongest_challenge_of_a_realm_is_answered() {
+    const SHA_512: &str = "WWW-Authenticate: Digest realm=\"r\", nonce=\"a\", \
+                           algorithm=SHA-512-256, qop=\"auth\"\r\n";
+    const SHA_256: &str =
+        "WWW-Authenticate: Digest realm=\"r\", nonce=\"b\", algorithm=SHA-256, qop=\"auth\"\r\n";
+    const MD5: &str = "WWW-Authenticate: Digest realm=\"r\", nonce=\"c\", algorithm=MD5\r\n";
+    const UNKNOWN: &str = "WWW-Authenticate: Digest realm=\"r\", nonce=\"d\", algorithm=SHA-3\r\n";
+    for (ask, nonce, algorithm) in [
+        ([MD5, SHA_256, SHA_512, UNKNOWN], "a", "SHA-512-256"),
+        ([SHA_512, SHA_256, UNKNOWN, MD5], "a", "SHA-512-256"),
+        ([UNKNOWN, MD5, "", SHA_256], "b", "SHA-256"),
+        ([UNKNOWN, "", MD5, ""], "c", "MD5"),
+    ] {
+        let mut far = ByHand::new();
+        let (_, _, sent) = challenged(&mut far, with_account(), 401, &ask.concat());
+        let proof = header(&sent[1], "Authorization");
+        assert!(verify(proof, "INVITE", nonce, "u", "p"), "{proof}");
+        assert!(proof.contains(&format!("algorithm={algorithm}")), "{proof}");
+        assert_eq!(headers(&sent[1], "Authorization").len(), 1, "one proof a realm");
+    }
+}
+
+#[test]
+fn every_realm_that_asks_at_once_gets_its_proof() {
     let mut far = ByHand::new();
-    let ask = "WWW-Authenticate: Digest realm=\"r\", nonce=\"a\", algorithm=SHA-512-256\r\n\
-               WWW-Authenticate: Digest realm=\"r\", nonce=\"b\", algorithm=SHA-256, qop=\"auth\"\r\n\
-               WWW-Authenticate: Digest realm=\"r\", nonce=\"c\", algorithm=MD5\r\n";
-    let (_, _, sent) = challenged(&mut far, with_account(), 401, ask);
-    assert!(verify(header(&sent[1], "Authorization"), "INVITE", "b", "u", "p"), "{}", sent[1]);
-    assert!(header(&sent[1], "Authorization").contains("algorithm=SHA-256"));
+    let ask = "Proxy-Authenticate: Digest realm=\"a\", nonce=\"1\"\r\n\
+               Proxy-Authenticate: Digest realm=\"b\", nonce=\"2\", qop=auth\r\n";
+    let (_, _, sent) = challenged(&mut far, with_account(), 407, ask);
+    let proofs = headers(&sent[1], "Proxy-Authorization");
+    assert_eq!(proofs.len(), 2);
+    assert!(proofs[0].contains("realm=\"a\"") && verify(proofs[0], "INVITE", "1", "u", "p"));
+    assert!(proofs[1].contains("realm=\"b\"") && verify(proofs[1], "INVITE", "2", "u", "p"));
+    // A third realm behind these may ask as well, and the first again only because of its age.
+    let more = "Proxy-Authenticate: Digest realm=\"c\", nonce=\"3\"\r\n\
+                Proxy-Authenticate: Digest realm=\"a\", nonce=\"4\", stale=true\r\n";
+    far.receive(answer(&sent[1], 407, "x", more));
+    let again = far.taken().remove(1);
+    assert_eq!(headers(&again, "Proxy-Authorization").len(), 3);
+    assert!(verify(headers(&again, "Proxy-Authorization")[0], "INVITE", "4", "u", "p"));
+    let refused = "Proxy-Authenticate: Digest realm=\"b\", nonce=\"5\"\r\n";
+    far.receive(answer(&again, 407, "x", refused));
+    assert_eq!(what(&far.one()), "ACK 3");
+    assert_eq!((far.cause(), far.ended().code), (EndCause::Refused, Some(407)));
+}
+
+#[test]
+fn credentials_go_to_the_carrier_and_to_nobody_else() {
+    // The callee names himself, at another host, as Contact, and then asks for a proof.
+    let elsewhere = "Contact: <sip:thief@203.0.113.66:5060>\r\n";
+    let ask = format!("WWW-Authenticate: {MD5}\r\n");
+    let mut far = ByHand::new();
+    let (key, _, sent) = challenged(&mut far, with_account(), 401, &ask);
+    far.receive(answer(&sent[1], 200, "b", elsewhere));
+    let ack = far.one();
+    assert!(headers(&ack, "Authorization").is_empty(), "not even that of the INVITE: {ack}");
+    far.hang_up(key);
+    let bye = far.one();
+    assert!(headers(&bye, "Authorization").is_empty(), "{bye}");
+    far.receive_from("203.0.113.66:5060", answer(&bye, 401, "", &ask));
+    assert_eq!(far.taken(), [""; 0], "a challenge from there is not answered");
+    assert_eq!(far.cause(), EndCause::ByeSent);
+
+    // The same through the carrier's proxy is answered, for there it was asked.
+    let mut far = ByHand::new();
+    let (key, _, sent) = challenged(&mut far, with_account(), 401, &ask);
+    let routed = format!("Record-Route: <sip:192.0.2.2;lr>\r\n{elsewhere}");
+    far.receive(answer(&sent[1], 200, "b", &routed));
+    assert_eq!(headers(&far.one(), "Authorization").len(), 1);
+    far.hang_up(key);
+    assert!(verify(header(&far.one(), "Authorization"), "BYE", "n1", "u", "p"));
+}
+
+#[test]
+fn what_is_kept_for_tls_is_not_told_in_the_clear() {
+    let mut far = ByHand::new();
+    let to = Peer::tls(End::Callee.addr());
+    let (key, invited) = far.place(Invite { to, ..with_account() });
+    let ask = format!("WWW-Authenticate: {MD5}\r\n");
+    far.receive_by(to, answer(&invited, 401, "x", &ask));
+    let again = far.taken().remove(1);
+    assert_eq!(headers(&again, "Authorization").len(), 1);
+    far.receive_by(to, answer(&again, 302, "x", "Contact: <sip:x@192.0.2.2>\r\n"));
+    far.taken();
+    let plain = Peer::udp(End::Callee.addr());
+    far.agent.follow(far.now, key, plain, "sip:x@192.0.2.2").unwrap();
+    let invited = far.one();
+    far.receive(answer(&invited, 401, "x", &ask));
+    assert_eq!(what(&far.one()), "ACK 3");
+    assert_eq!((far.cause(), far.ended().code), (EndCause::Refused, Some(401)));
 }
 
 #[test]

@@ -117,6 +117,17 @@ impl ByHand {
         self.collect();
     }
 
+    /// A datagram comes from another address.
+    pub(super) fn receive_from(&mut self, from: &str, message: impl AsRef<[u8]>) {
+        self.receive_by(Peer::udp(from.parse().unwrap()), message);
+    }
+
+    /// A message comes from a peer.
+    pub(super) fn receive_by(&mut self, from: Peer, message: impl AsRef<[u8]>) {
+        self.agent.handle_message(self.now, from, message.as_ref());
+        self.collect();
+    }
+
     pub(super) fn cancel(&mut self, key: CallKey) {
         self.agent.cancel(self.now, key);
         self.collect();

@@ -96,6 +96,7 @@ pub(super) fn invite(number: u32) -> Invite {
         to_uri: format!("sip:+91{number:010}@192.0.2.2"),
         call_id: format!("att_{number}.1@test"),
         sdp: description(End::Caller),
+        late_offer: false,
         auth: None,
         headers: Vec::new(),
     }

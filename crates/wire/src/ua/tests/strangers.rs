@@ -2,9 +2,9 @@
 
 use super::{
     by_hand::{ByHand, answer, branch, header, ok},
-    net::invite,
+    net::{End, invite},
 };
-use crate::ua::{Auth, EndCause, Invite, Peer, Refused};
+use crate::ua::{Auth, EndCause, Invite, Refused, UaConfig};
 
 fn stranger(method: &str, more: &str) -> String {
     format!(
@@ -76,7 +76,7 @@ fn faulty_requests_are_told_so_and_faulty_answers_are_dropped() {
 }
 
 #[test]
-fn an_answer_must_fit_in_branch_tag_call_id_and_method_but_not_in_its_source() {
+fn an_answer_must_fit_in_branch_tag_call_id_method_and_host() {
     let mut far = ByHand::new();
     let (_, invited) = far.call();
     let good = answer(&invited, 486, "b", "");
@@ -93,9 +93,17 @@ fn an_answer_must_fit_in_branch_tag_call_id_and_method_but_not_in_its_source() {
         far.receive(&bad);
         assert_eq!((far.taken().len(), far.events.len()), (0, 0), "{bad}");
     }
-    let elsewhere = Peer::udp("203.0.113.77:9999".parse().unwrap());
-    far.agent.handle_message(far.now, elsewhere, good.as_bytes());
+    far.receive_from("203.0.113.77:5060", &good);
+    assert_eq!((far.taken().len(), far.events.len()), (0, 0), "from another host");
+    // A host may answer from another port, and a dual-stack socket writes its address otherwise.
+    far.receive_from("[::ffff:192.0.2.2]:9999", &good);
     far.taken();
+    assert_eq!(far.cause(), EndCause::Refused);
+
+    let anywhere = UaConfig { answers_from_anywhere: true, ..UaConfig::new(End::Caller.addr()) };
+    let mut far = ByHand::with(anywhere);
+    let (_, invited) = far.call();
+    far.receive_from("203.0.113.77:5060", answer(&invited, 486, "b", ""));
     assert_eq!(far.cause(), EndCause::Refused);
 }
 
