@@ -18,12 +18,13 @@ use campanile_domain::{
 use campanile_store::{Store, live::LiveHub};
 use campanile_wire::ua::{UaConfig, UserAgent};
 use jiff::Timestamp;
-use mio::{Waker, net::UdpSocket};
+use mio::net::UdpSocket;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     clock::Clock,
+    doorbell::Doorbell,
     config::{EngineConfig, EngineError, PublicAddress},
     media::{self, Media, MediaThread},
     ports::PortPool,
@@ -113,12 +114,12 @@ impl Engine {
         let (events, events_out) = mpsc::channel(room);
         let (commands, commands_out) = mpsc::channel(room);
         let (media_events, media_events_out) = sync_channel(room);
-        let (poll, waker) = Shard::poll()?;
+        let (poll, bell) = Shard::poll()?;
         let mut media = Vec::new();
         let mut threads = Vec::new();
         for _ in 0..MEDIA_THREADS {
             let (channel, thread) =
-                start_media(clock, room, media_events.clone(), waker.clone(), &watch_over)?;
+                start_media(clock, room, media_events.clone(), bell.clone(), &watch_over)?;
             media.push(channel);
             threads.push(thread);
         }
@@ -135,7 +136,7 @@ impl Engine {
             ),
             ports: PortPool::new(config.sip.ip(), &config.rtp_ports),
             poll,
-            _waker: waker.clone(),
+            bell: bell.clone(),
             commands: commands_out,
             events: events.clone(),
             media,
@@ -146,7 +147,7 @@ impl Engine {
         })?;
         threads.push(watch_over.thread("SIP thread", "sip", move || shard.run())?);
 
-        let shard = ShardHandle { commands, waker };
+        let shard = ShardHandle { commands, bell };
         let router = RouterParts {
             shard: shard.clone(),
             events,
@@ -330,14 +331,14 @@ fn start_media(
     clock: Clock,
     room: usize,
     events: SyncSender<media::Event>,
-    owner: Arc<Waker>,
+    owner: Arc<Doorbell>,
     watch_over: &Watch,
 ) -> std::io::Result<(Media, JoinHandle<()>)> {
-    let (poll, waker) = MediaThread::poll()?;
+    let (poll, bell) = MediaThread::poll()?;
     let (commands, commands_out) = sync_channel(room);
-    let thread = MediaThread::new(clock, poll, commands_out, events, owner, waker.clone());
+    let thread = MediaThread::new(clock, poll, commands_out, events, owner, bell.clone());
     let joined = watch_over.thread("media thread", "media", move || thread.run())?;
-    Ok((Media { commands, waker }, joined))
+    Ok((Media { commands, bell }, joined))
 }
 
 fn sip_socket(address: SocketAddr) -> std::io::Result<UdpSocket> {

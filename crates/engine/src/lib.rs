@@ -17,6 +17,7 @@ pub mod bot;
 mod call;
 mod clock;
 mod config;
+mod doorbell;
 mod engine;
 mod line;
 mod media;

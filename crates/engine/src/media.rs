@@ -19,11 +19,12 @@ use std::{
 };
 
 use campanile_wire::{sdp::Remote, time::Time};
-use mio::{Events, Interest, Poll, Token, Waker, net::UdpSocket};
+use mio::{Events, Interest, Poll, Token, net::UdpSocket};
 
 use crate::{
     bot::Bot,
     clock::{Clock, Now},
+    doorbell::Doorbell,
 };
 pub(crate) use stream::{Figures, Limits, Stream, Verdict};
 use wheel::Wheel;
@@ -58,14 +59,14 @@ pub(crate) enum Event {
 /// How to reach a media thread. Dropping it ends the thread.
 pub(crate) struct Media {
     pub(crate) commands: SyncSender<Command>,
-    pub(crate) waker: Arc<Waker>,
+    pub(crate) bell: Arc<Doorbell>,
 }
 
 impl Media {
     /// Asks for something. Waits while the thread has too much to do, which it works
     /// off without waiting for anybody.
     pub(crate) fn send(&self, command: Command) {
-        if self.commands.send(command).is_err() || self.waker.wake().is_err() {
+        if self.commands.send(command).is_err() || self.bell.ring().is_err() {
             // The watch over the threads reports why it ended.
             tracing::error!("The media thread is gone");
         }
@@ -75,8 +76,8 @@ impl Media {
 impl Drop for Media {
     fn drop(&mut self) {
         if self.commands.send(Command::Stop).is_ok() {
-            // A waker fails with its poll only, and then nobody sleeps there.
-            let _ = self.waker.wake();
+            // A bell fails with its poll only, and then nobody sleeps there.
+            let _ = self.bell.ring();
         }
     }
 }
@@ -94,10 +95,10 @@ pub(crate) struct MediaThread {
     commands: Receiver<Command>,
     events: SyncSender<Event>,
     /// Of the thread that reads `events`.
-    owner: Arc<Waker>,
+    owner: Arc<Doorbell>,
     /// Of this thread. Held here because a wake-up is lost when the last handle of its
-    /// waker is closed before the poll returns, as when the owner says `Stop` and goes.
-    _own: Arc<Waker>,
+    /// bell is closed before the poll returns, as when the owner says `Stop` and goes.
+    own: Arc<Doorbell>,
     legs: HashMap<Place, Leg>,
     wheel: Wheel,
     /// Sockets that had more to read than one batch.
@@ -119,12 +120,12 @@ struct Leg {
 }
 
 impl MediaThread {
-    /// A poll and the waker of it, made before the thread, so that failures show at
+    /// A poll and the bell of it, made before the thread, so that failures show at
     /// start-up.
-    pub(crate) fn poll() -> io::Result<(Poll, Arc<Waker>)> {
+    pub(crate) fn poll() -> io::Result<(Poll, Arc<Doorbell>)> {
         let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        Ok((poll, waker))
+        let bell = Arc::new(Doorbell::new(poll.registry(), WAKER)?);
+        Ok((poll, bell))
     }
 
     pub(crate) fn new(
@@ -132,8 +133,8 @@ impl MediaThread {
         poll: Poll,
         commands: Receiver<Command>,
         events: SyncSender<Event>,
-        owner: Arc<Waker>,
-        own: Arc<Waker>,
+        owner: Arc<Doorbell>,
+        own: Arc<Doorbell>,
     ) -> Self {
         Self {
             clock,
@@ -141,7 +142,7 @@ impl MediaThread {
             commands,
             events,
             owner,
-            _own: own,
+            own,
             legs: HashMap::new(),
             wheel: Wheel::default(),
             unfinished: Vec::new(),
@@ -162,6 +163,7 @@ impl MediaThread {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             }
+            self.own.answer();
             let mut now = self.clock.now();
             self.read_on(now);
             for event in &events {
@@ -179,7 +181,7 @@ impl MediaThread {
             now = self.clock.now();
             self.turn(now);
             if std::mem::take(&mut self.told) {
-                self.owner.wake()?;
+                self.owner.ring()?;
             }
         }
     }
@@ -291,12 +293,12 @@ mod tests {
 
     #[test]
     fn a_flooded_call_has_one_batch_a_turn_however_often_its_socket_calls() {
-        let (poll, waker) = MediaThread::poll().unwrap();
+        let (poll, bell) = MediaThread::poll().unwrap();
         let (_commands, commands_out) = sync_channel(1);
         let (events, _events_out) = sync_channel(1);
         let clock = Clock::start();
-        let own = waker.clone();
-        let mut thread = MediaThread::new(clock, poll, commands_out, events, waker, own);
+        let own = bell.clone();
+        let mut thread = MediaThread::new(clock, poll, commands_out, events, bell, own);
         let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let port = socket.local_addr().unwrap();
         let now = clock.now();

@@ -16,11 +16,11 @@ mod router;
 use std::{net::SocketAddr, sync::Arc};
 
 use campanile_domain::{ids::AttemptId, scheduler::Placement};
-use mio::Waker;
 use tokio::sync::mpsc;
 
 use crate::{
     config::PublicAddress,
+    doorbell::Doorbell,
     line::{Line, LineEvent},
     sip,
 };
@@ -80,13 +80,13 @@ impl Line for SipLine {
 #[derive(Clone)]
 pub(crate) struct ShardHandle {
     pub(crate) commands: mpsc::Sender<sip::Command>,
-    pub(crate) waker: Arc<Waker>,
+    pub(crate) bell: Arc<Doorbell>,
 }
 
 impl ShardHandle {
     /// False when the shard is gone.
     pub(crate) async fn send(&self, command: sip::Command) -> bool {
-        self.commands.send(command).await.is_ok() && self.waker.wake().is_ok()
+        self.commands.send(command).await.is_ok() && self.bell.ring().is_ok()
     }
 }
 

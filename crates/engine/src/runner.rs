@@ -16,6 +16,7 @@ use campanile_domain::{
     setup::DiallerSetup,
 };
 use campanile_store::{Change, Store, live::LiveHub};
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::{
     sync::{broadcast, watch},
@@ -29,6 +30,8 @@ use writes::{Answer, Work, Writes};
 /// Changes within this time are read in one go: a busy campaign commits a hundred
 /// times a second.
 const SETUP_PAUSE: Duration = Duration::from_millis(100);
+/// Events or answers taken in one round; then a pause or a shutdown gets its turn.
+const BURST_MAX: usize = 256;
 /// How long to wait before the setup is read again when reading it failed.
 const SETUP_RETRY: Duration = Duration::from_secs(1);
 /// How long calls that were hung up at the end of the drain may take to report by
@@ -143,11 +146,11 @@ impl<L: Line> Runner<L> {
                 }
                 change = self.changes.recv() => self.on_change(change),
                 event = self.line.next_event(), if self.line_is_open => match event {
-                    Some((attempt, event)) => self.on_call(attempt, event),
+                    Some((attempt, event)) => self.on_calls(attempt, event),
                     None if self.is_stopping() => self.line_is_open = false,
                     None => return Err(LineBroke),
                 },
-                Some(answer) = self.writes.next() => self.on_answer(answer),
+                Some(answer) = self.writes.next() => self.on_answers(answer),
                 () = tokio::time::sleep_until(wake) => {}
             }
             self.tick();
@@ -162,6 +165,24 @@ impl<L: Line> Runner<L> {
             | Err(broadcast::error::RecvError::Lagged(_)) => self.setup.wanted = true,
             // The store keeps the sender as long as we keep the store.
             Err(broadcast::error::RecvError::Closed) => {}
+        }
+    }
+
+    /// What happened to a call, and to others by now: a burst costs one round.
+    fn on_calls(&mut self, attempt: AttemptId, event: CallEvent) {
+        self.on_call(attempt, event);
+        for _ in 1..BURST_MAX {
+            let Some(Some((attempt, event))) = self.line.next_event().now_or_never() else { return };
+            self.on_call(attempt, event);
+        }
+    }
+
+    /// An answer of the store, and those that came with it: a commit answers many.
+    fn on_answers(&mut self, answer: Answer) {
+        self.on_answer(answer);
+        for _ in 1..BURST_MAX {
+            let Some(Some(answer)) = self.writes.next().now_or_never() else { return };
+            self.on_answer(answer);
         }
     }
 

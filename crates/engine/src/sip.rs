@@ -27,13 +27,14 @@ use campanile_wire::{
     time::Time,
     ua::{self, CallKey, Invite, Peer, UserAgent},
 };
-use mio::{Events, Interest, Poll, Token, Waker, net::UdpSocket};
+use mio::{Events, Interest, Poll, Token, net::UdpSocket};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     bot::{Script, ScriptBot},
     call::{Action, Call, Input},
     clock::{Clock, Now},
+    doorbell::Doorbell,
     line::{LineEvent, unplaced},
     media::{self, Media, Place, Stream},
     ports::PortPool,
@@ -101,8 +102,8 @@ pub(crate) struct Parts {
     pub(crate) agent: UserAgent,
     pub(crate) ports: PortPool,
     pub(crate) poll: Poll,
-    /// Held so that a wake-up outlives the one who sent it and left.
-    pub(crate) _waker: Arc<Waker>,
+    /// Of this thread; held here too so that a wake-up outlives the one who sent it and left.
+    pub(crate) bell: Arc<Doorbell>,
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) events: mpsc::Sender<LineEvent>,
     /// Calls are spread over them by their place.
@@ -130,12 +131,12 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    /// A poll and the waker of it, made before the thread, so that failures show at
+    /// A poll and the bell of it, made before the thread, so that failures show at
     /// start-up.
-    pub(crate) fn poll() -> io::Result<(Poll, Arc<Waker>)> {
+    pub(crate) fn poll() -> io::Result<(Poll, Arc<Doorbell>)> {
         let poll = Poll::new()?;
-        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        Ok((poll, waker))
+        let bell = Arc::new(Doorbell::new(poll.registry(), WAKER)?);
+        Ok((poll, bell))
     }
 
     pub(crate) fn new(mut parts: Parts) -> io::Result<Self> {
@@ -163,6 +164,7 @@ impl Shard {
         let mut stop_at: Option<Time> = None;
         loop {
             self.wait(&mut events, stop_at)?;
+            self.parts.bell.answer();
             let mut now = self.parts.clock.now();
             let socket = events.iter().find(|event| event.token() == SOCKET);
             if self.unfinished || socket.is_some_and(|event| event.is_readable()) {
