@@ -1,7 +1,7 @@
 //! Bytes to text: UTF-8 and UTF-16 by their marks, everything else by its look.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Decoder, Encoding, UTF_8};
+use encoding_rs::{Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 /// Once a byte beyond ASCII was seen, so many bytes are looked at before an encoding
 /// is chosen.
@@ -32,19 +32,29 @@ impl Decoding {
         Self { state }
     }
 
+    /// The name of the encoding in use, as far as it is decided; ASCII is UTF-8.
+    pub(super) fn encoding(&self) -> &'static str {
+        match &self.state {
+            State::Start(_) | State::Undecided(_) => UTF_8.name(),
+            State::Decided(decoder) => decoder.encoding().name(),
+        }
+    }
+
     /// Appends the text of `bytes`, as far as it can be told yet; all of it when they
     /// are the last.
     pub(super) fn push(&mut self, bytes: &[u8], is_last: bool, text: &mut String) {
         match &mut self.state {
             State::Start(held) => {
                 held.extend_from_slice(bytes);
-                if held.len() < 3 && !is_last {
+                if held.len() < 4 && !is_last {
                     return;
                 }
                 let held = std::mem::take(held);
-                self.state = match Encoding::for_bom(&held) {
-                    Some((encoding, _)) => State::Decided(encoding.new_decoder()),
-                    None => State::Undecided(Vec::new()),
+                self.state = match (Encoding::for_bom(&held), utf16_by_look(&held)) {
+                    (Some((encoding, _)), _) | (None, Some(encoding)) => {
+                        State::Decided(encoding.new_decoder())
+                    }
+                    (None, None) => State::Undecided(Vec::new()),
                 };
                 self.push(&held, is_last, text);
             }
@@ -70,6 +80,16 @@ impl Decoding {
                 debug_assert_eq!(read, bytes.len(), "there was room for all of it");
             }
         }
+    }
+}
+
+/// UTF-16 without its mark: the name of the first column is ASCII, every other byte
+/// of which is zero.
+fn utf16_by_look(bytes: &[u8]) -> Option<&'static Encoding> {
+    match bytes {
+        [low, 0, next, 0, ..] if *low != 0 && *next != 0 => Some(UTF_16LE),
+        [0, low, 0, next, ..] if *low != 0 && *next != 0 => Some(UTF_16BE),
+        _ => None,
     }
 }
 
@@ -135,6 +155,8 @@ mod tests {
             ("UTF-8 with its mark", marked),
             ("UTF-16LE", utf16(text, u16::to_le_bytes)),
             ("UTF-16BE", utf16(text, u16::to_be_bytes)),
+            ("UTF-16LE without its mark", utf16(text, u16::to_le_bytes)[2..].to_vec()),
+            ("UTF-16BE without its mark", utf16(text, u16::to_be_bytes)[2..].to_vec()),
             ("Windows-1252", western.into_owned()),
         ];
         for (name, bytes) in files {

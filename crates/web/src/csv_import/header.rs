@@ -1,16 +1,19 @@
 //! The first line of a contact file: its separator and its columns.
 
-use crate::csv_import::ImportError;
+use crate::csv_import::{ImportError, Separator};
 
 /// Columns that a file may have.
 pub(super) const COLUMNS_MAX: usize = 200;
 
-/// What separates cells, the likelier first.
-const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
+/// Characters that a name may have: it is kept with every contact.
+const NAME_MAX: usize = 100;
 
 /// The columns of a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Columns(Vec<Column>);
+pub(super) struct Columns {
+    names: Vec<String>,
+    columns: Vec<Column>,
+}
 
 /// What a column holds.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,6 +40,12 @@ impl Columns {
             if name.is_empty() {
                 return Err(ImportError::EmptyHeader { column: index + 1 });
             }
+            if name.contains(['\0', char::REPLACEMENT_CHARACTER]) {
+                return Err(ImportError::UnreadableHeader { column: index + 1 });
+            }
+            if name.len() > NAME_MAX && name.chars().count() > NAME_MAX {
+                return Err(ImportError::LongHeader { column: index + 1, chars_max: NAME_MAX });
+            }
             let is_same = |other: &&str| *other == *name || (is_phone(other) && is_phone(name));
             if let Some(first) = names[..index].iter().position(is_same) {
                 return Err(ImportError::DuplicateHeader {
@@ -54,28 +63,39 @@ impl Columns {
         if !columns.contains(&Column::Phone) {
             return Err(ImportError::NoPhoneColumn { columns: listed(&names) });
         }
-        Ok(Self(columns))
+        Ok(Self { names: names.into_iter().map(str::to_owned).collect(), columns })
     }
 
     /// In file order.
     pub(super) fn iter(&self) -> std::slice::Iter<'_, Column> {
-        self.0.iter()
+        self.columns.iter()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.columns.len()
+    }
+
+    /// Bytes that the names of a full row take as JSON.
+    pub(super) fn room(&self) -> usize {
+        self.names.iter().map(|name| name.len() + 6).sum()
+    }
+
+    /// The names as they stand in the file.
+    pub(super) fn into_names(self) -> Vec<String> {
+        self.names
     }
 }
 
 /// The separator that a first line uses most, outside quotes; a comma when it uses
 /// none. `sep=;`, which Excel writes and reads, is not a header but says it.
-pub(super) fn separator_of(line: &str) -> u8 {
-    let mut counts = [0u32; SEPARATORS.len()];
+pub(super) fn separator_of(line: &str) -> Separator {
+    let mut counts = [0u32; Separator::ALL.len()];
     let mut quoted = false;
     for byte in line.bytes() {
         if byte == b'"' {
             quoted = !quoted;
-        } else if let Some(index) = SEPARATORS.iter().position(|separator| *separator == byte)
+        } else if let Some(index) =
+            Separator::ALL.iter().position(|separator| separator.byte() == byte)
             && !quoted
         {
             counts[index] += 1;
@@ -83,21 +103,25 @@ pub(super) fn separator_of(line: &str) -> u8 {
     }
     let most = counts.iter().max().copied().unwrap_or(0);
     let index = counts.iter().position(|count| *count == most).unwrap_or(0);
-    SEPARATORS[index]
+    Separator::ALL[index]
 }
 
 /// The separator that a line `sep=…` declares.
-pub(super) fn declared_separator(line: &str) -> Option<u8> {
+pub(super) fn declared_separator(line: &str) -> Option<Separator> {
     let (name, value) = line.trim_end_matches(['\r', '\n']).split_once('=')?;
-    let separator = *value.as_bytes().first()?;
-    (name.trim().eq_ignore_ascii_case("sep") && value.len() == 1 && SEPARATORS.contains(&separator))
-        .then_some(separator)
+    let [byte] = value.as_bytes() else { return None };
+    Separator::from_byte(*byte).filter(|_| name.trim().eq_ignore_ascii_case("sep"))
 }
 
-/// `phone_number` in any case, with blanks, underscores or neither.
-fn is_phone(name: &str) -> bool {
+/// `phone_number` in any case, with blanks, underscores or neither. Marks that cannot
+/// be seen do not count: a file glued together from two has one in its middle.
+pub(crate) fn is_phone(name: &str) -> bool {
+    let is_unseen = |char: char| {
+        char.is_whitespace()
+            || matches!(char, '_' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+    };
     name.chars()
-        .filter(|char| !char.is_whitespace() && *char != '_')
+        .filter(|char| !is_unseen(*char))
         .flat_map(char::to_lowercase)
         .eq("phonenumber".chars())
 }
@@ -129,11 +153,16 @@ mod tests {
 
     #[test]
     fn the_phone_column_is_found_however_it_is_spelt() {
-        for name in
-            ["phone_number", "Phone Number", " PHONE_NUMBER ", "PhoneNumber", "\u{a0}phone number"]
-        {
+        for name in [
+            "phone_number",
+            "Phone Number",
+            " PHONE_NUMBER ",
+            "PhoneNumber",
+            "\u{a0}phone number",
+            "\u{feff}phone_number\u{200b}",
+        ] {
             let columns = read(&["name", name]).unwrap();
-            assert_eq!(columns.0[1], Column::Phone, "{name:?}");
+            assert_eq!(columns.columns[1], Column::Phone, "{name:?}");
         }
         for name in ["phone", "mobile", "phone_number_2"] {
             assert!(read(&[name]).is_err(), "{name}");
@@ -149,6 +178,8 @@ mod tests {
             read(&["phone_number", "Phone Number"]),
             read(&["", " "]),
             read(&vec!["x"; 201]),
+            read(&["phone_number", &"x".repeat(101)]),
+            read(&["phone_number", "caf\u{fffd}"]),
         ]
         .map(|fault| fault.unwrap_err());
         insta::assert_snapshot!(faults.join("\n"), @r"
@@ -157,7 +188,9 @@ mod tests {
         the column `name` is there twice (columns 2 and 3); rename one
         the column `Phone Number` is there twice (columns 1 and 2); rename one
         the file is empty; its first line must name the columns, one of them `phone_number`
-        the file has 201 columns; the limit is 200
+        the file has 201 columns; the limit is 200, so column 201 is one too many
+        the name of column 2 is longer than 100 characters; shorten it
+        the name of column 2 cannot be read; say which encoding the file has, or save it as UTF-8
         ");
     }
 
@@ -172,10 +205,10 @@ mod tests {
             ("phone_number;\"a,b,c\";d", b';'),
             ("a,b;c", b','),
         ] {
-            assert_eq!(separator_of(line), separator, "{line}");
+            assert_eq!(separator_of(line).byte(), separator, "{line}");
         }
-        assert_eq!(declared_separator("sep=;\r\n"), Some(b';'));
-        assert_eq!(declared_separator("SEP=\t"), Some(b'\t'));
+        assert_eq!(declared_separator("sep=;\r\n"), Separator::from_byte(b';'));
+        assert_eq!(declared_separator("SEP=\t"), Separator::from_byte(b'\t'));
         assert_eq!(declared_separator("sep=;;"), None);
         assert_eq!(declared_separator("phone_number"), None);
     }

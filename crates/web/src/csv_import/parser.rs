@@ -4,36 +4,67 @@ use std::{collections::BTreeMap, mem};
 
 use bytes::Bytes;
 use campanile_domain::phone;
-use campanile_store::rows::{RejectedRow, StagedRow};
-use encoding_rs::Encoding;
+use campanile_store::rows::StagedRow;
 use tokio::sync::mpsc;
 
 use crate::csv_import::{
-    ImportError,
+    ImportError, ImportOptions, Separator,
     decode::Decoding,
+    fault::Fault,
+    format,
     header::{Column, Columns, declared_separator, separator_of},
     records::{Record, Splitter},
 };
 
-/// Rows handed to the store at once.
+/// Rows handed to the store at once, at most.
 const CHUNK: usize = 2_000;
+/// Bytes of variables handed to the store at once, about.
+const CHUNK_BYTES: usize = 1 << 20;
 /// A first line longer than this is no header.
 const HEADER_MAX: usize = 1 << 20;
 /// Characters of a refused number that are kept for its owner to recognise.
 const KEPT_TEXT: usize = 64;
+/// The variable under which the cells of a refused row are kept that have no column.
+pub(crate) const SURPLUS: &str = "";
 
 /// Rows that were read.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
     pub(super) rows: Vec<StagedRow>,
-    pub(super) rejected: Vec<RejectedRow>,
+    pub(super) refused: Vec<Refused>,
     /// Refused rows by reason.
     pub(super) reasons: BTreeMap<&'static str, u64>,
+    /// Bytes of their variables.
+    bytes: usize,
+}
+
+/// A row that is no contact.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// Line on which it begins, from 1.
+    pub(super) line: u64,
+    /// The number as it stood there, shortened.
+    pub(super) text: String,
+    pub(super) fault: Fault,
+    /// The other columns, compact JSON object.
+    pub(super) variables: String,
+}
+
+/// How a file was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub(super) encoding: &'static str,
+    pub(super) separator: Separator,
+    pub(super) columns: Vec<String>,
 }
 
 /// Reads one file.
 pub(super) struct Parser {
+    /// The first bytes, until there are enough to tell another format by.
+    first: Option<Vec<u8>>,
     decoding: Decoding,
+    /// Room for a piece of text, used again for the next.
+    text: String,
     rows: Rows,
     stage: Stage,
 }
@@ -44,18 +75,37 @@ enum Stage {
         text: String,
         /// Line on which `text` begins, from 1.
         line: u64,
-        /// From a line `sep=…`.
-        declared: Option<u8>,
+        /// Named by the sender, or declared by a line `sep=…`.
+        separator: Option<Separator>,
+        /// A line `sep=…` was there.
+        declared: bool,
     },
-    Body(Splitter),
+    Body {
+        splitter: Splitter,
+        separator: Separator,
+    },
 }
 
+/// Takes the chunks. Dynamic, because it is called once for many rows.
+type Sink<'a> = &'a mut dyn FnMut(Chunk);
+
 impl Parser {
-    pub(super) fn new(country: String, rows_max: u64, encoding: Option<&'static Encoding>) -> Self {
+    pub(super) fn new(country: String, options: &ImportOptions) -> Self {
+        let separator = options.separator;
         Self {
-            decoding: Decoding::new(encoding),
-            rows: Rows { country, rows_max, count: 0, columns: None, chunk: Chunk::default() },
-            stage: Stage::Header { text: String::new(), line: 1, declared: None },
+            first: Some(Vec::new()),
+            decoding: Decoding::new(options.encoding),
+            rows: Rows {
+                country,
+                rows_max: options.limits.rows_max,
+                count: 0,
+                columns: None,
+                may_hold_nul: false,
+                may_hold_replacement: false,
+                chunk: Chunk::default(),
+            },
+            text: String::new(),
+            stage: Stage::Header { text: String::new(), line: 1, separator, declared: false },
         }
     }
 
@@ -64,36 +114,83 @@ impl Parser {
         mut self,
         mut pieces: mpsc::Receiver<Bytes>,
         chunks: mpsc::Sender<Chunk>,
-    ) -> Result<(), ImportError> {
-        let mut text = String::new();
+    ) -> Result<Facts, ImportError> {
+        // Nobody takes it: the store failed, and who asked has been told.
+        let mut sink = |chunk| drop(chunks.blocking_send(chunk));
         while let Some(piece) = pieces.blocking_recv() {
-            text.clear();
-            self.decoding.push(&piece, false, &mut text);
-            self.push(&text, &chunks)?;
+            self.take(&piece, &mut sink)?;
         }
-        text.clear();
-        self.decoding.push(&[], true, &mut text);
-        self.push(&text, &chunks)?;
-        self.finish(&chunks)
+        self.finish(&mut sink)
     }
 
-    fn push(&mut self, text: &str, chunks: &mpsc::Sender<Chunk>) -> Result<(), ImportError> {
+    /// Reads the beginning of a file, or a small one whole.
+    pub(super) fn read_beginning(
+        mut self,
+        head: &[u8],
+        is_whole: bool,
+        sink: Sink<'_>,
+    ) -> Result<Facts, ImportError> {
+        self.take(head, sink)?;
+        if is_whole {
+            return self.finish(sink);
+        }
+        self.look(sink)?;
+        self.decode(&[], true, sink)?;
+        self.try_header(true, sink)?;
+        if let Stage::Body { splitter, .. } = &mut self.stage
+            && self.rows.columns.is_none()
+        {
+            // The end cut the header itself; what is there of it says enough.
+            splitter.finish(|record| self.rows.take(record, sink))?;
+        }
+        self.rows.hand_over(sink);
+        self.facts()
+    }
+
+    fn take(&mut self, bytes: &[u8], sink: Sink<'_>) -> Result<(), ImportError> {
+        match &mut self.first {
+            Some(first) => {
+                first.extend_from_slice(bytes);
+                if first.len() < format::LOOK_AT { Ok(()) } else { self.look(sink) }
+            }
+            None => self.decode(bytes, false, sink),
+        }
+    }
+
+    /// Looks at the first bytes, once, and goes on with them.
+    fn look(&mut self, sink: Sink<'_>) -> Result<(), ImportError> {
+        let Some(first) = self.first.take() else { return Ok(()) };
+        format::check(&first)?;
+        self.decode(&first, false, sink)
+    }
+
+    fn decode(&mut self, bytes: &[u8], is_last: bool, sink: Sink<'_>) -> Result<(), ImportError> {
+        let mut text = mem::take(&mut self.text);
+        text.clear();
+        self.decoding.push(bytes, is_last, &mut text);
+        // Rare, and dear to look for in every cell.
+        self.rows.may_hold_nul |= text.contains('\0');
+        self.rows.may_hold_replacement |= text.contains(char::REPLACEMENT_CHARACTER);
+        let done = self.push(&text, sink);
+        self.text = text;
+        done
+    }
+
+    fn push(&mut self, text: &str, sink: Sink<'_>) -> Result<(), ImportError> {
         match &mut self.stage {
-            Stage::Body(splitter) => splitter.push(text, |record| self.rows.take(record, chunks)),
+            Stage::Body { splitter, .. } => {
+                splitter.push(text, |record| self.rows.take(record, sink))
+            }
             Stage::Header { text: held, .. } => {
                 held.push_str(text);
-                self.try_header(false, chunks)
+                self.try_header(false, sink)
             }
         }
     }
 
     /// Goes on to the body once the first line that is not blank is there.
-    fn try_header(
-        &mut self,
-        is_last: bool,
-        chunks: &mpsc::Sender<Chunk>,
-    ) -> Result<(), ImportError> {
-        while let Stage::Header { text, line, declared } = &mut self.stage {
+    fn try_header(&mut self, is_last: bool, sink: Sink<'_>) -> Result<(), ImportError> {
+        while let Stage::Header { text, line, separator, declared } = &mut self.stage {
             let Some(end) = end_of_line(text, is_last) else {
                 return if text.len() > HEADER_MAX {
                     Err(ImportError::RowTooLong { line: *line })
@@ -107,30 +204,47 @@ impl Parser {
             if first.trim().is_empty() {
                 text.drain(..end);
                 *line += 1;
-            } else if let (None, Some(separator)) = (*declared, declared_separator(first)) {
-                *declared = Some(separator);
+            } else if let (false, Some(byte)) = (*declared, declared_separator(first)) {
+                // What the sender names wins.
+                *separator = separator.or(Some(byte));
+                *declared = true;
                 text.drain(..end);
                 *line += 1;
             } else {
-                let separator = declared.unwrap_or_else(|| separator_of(first));
+                let separator = separator.unwrap_or_else(|| separator_of(first));
                 let (text, line) = (mem::take(text), *line);
-                self.stage = Stage::Body(Splitter::new(separator, line));
-                return self.push(&text, chunks);
+                let splitter = Splitter::new(separator.byte(), line);
+                self.stage = Stage::Body { splitter, separator };
+                return self.push(&text, sink);
             }
         }
         Ok(())
     }
 
-    fn finish(mut self, chunks: &mpsc::Sender<Chunk>) -> Result<(), ImportError> {
-        self.try_header(true, chunks)?;
-        if let Stage::Body(splitter) = &mut self.stage {
-            splitter.finish(|record| self.rows.take(record, chunks))?;
+    fn finish(mut self, sink: Sink<'_>) -> Result<Facts, ImportError> {
+        self.look(sink)?;
+        self.decode(&[], true, sink)?;
+        self.try_header(true, sink)?;
+        if let Stage::Body { splitter, .. } = &mut self.stage {
+            splitter.finish(|record| self.rows.take(record, sink))?;
         }
         if self.rows.count == 0 {
             return Err(ImportError::NoRows);
         }
-        self.rows.hand_over(chunks);
-        Ok(())
+        self.rows.hand_over(sink);
+        self.facts()
+    }
+
+    fn facts(self) -> Result<Facts, ImportError> {
+        match (self.stage, self.rows.columns) {
+            (Stage::Body { separator, .. }, Some(columns)) => Ok(Facts {
+                encoding: self.decoding.encoding(),
+                separator,
+                columns: columns.into_names(),
+            }),
+            // A quote that opens in the first line and goes on.
+            _ => Err(ImportError::UnclosedQuote { line: 1 }),
+        }
     }
 }
 
@@ -152,85 +266,117 @@ struct Rows {
     rows_max: u64,
     count: u64,
     columns: Option<Columns>,
+    /// A NUL was seen somewhere in the file: look where.
+    may_hold_nul: bool,
+    /// The same of U+FFFD.
+    may_hold_replacement: bool,
     chunk: Chunk,
 }
 
 impl Rows {
-    fn take(&mut self, record: &Record, chunks: &mpsc::Sender<Chunk>) -> Result<(), ImportError> {
+    fn take(&mut self, record: &Record, sink: Sink<'_>) -> Result<(), ImportError> {
         let Some(columns) = &self.columns else {
             self.columns = Some(Columns::read(record.cells())?);
             return Ok(());
         };
         // Spreadsheets leave rows of separators behind; they are nobody.
-        if record.cells().all(|cell| cell.trim().is_empty()) {
+        if record.is_blank() {
             return Ok(());
         }
         self.count += 1;
         if self.count > self.rows_max {
             return Err(ImportError::TooManyRows { rows_max: self.rows_max });
         }
-        match read_row(record, columns, &self.country) {
-            Ok(row) => self.chunk.rows.push(row),
-            Err((text, reason)) => {
-                *self.chunk.reasons.entry(reason).or_default() += 1;
-                self.chunk.rejected.push(RejectedRow {
-                    line: record.line,
-                    text: text.chars().take(KEPT_TEXT).collect(),
-                    reason: reason.to_owned(),
-                });
-            }
-        }
-        if self.chunk.rows.len() + self.chunk.rejected.len() >= CHUNK {
-            self.hand_over(chunks);
+        let fault = if self.may_hold_nul && record.text().contains('\0') {
+            Some(Fault::Nul)
+        } else if self.may_hold_replacement && record.text().contains(char::REPLACEMENT_CHARACTER) {
+            Some(Fault::BadEncoding)
+        } else {
+            None
+        };
+        self.chunk.read_row(record, columns, fault, &self.country);
+        if self.chunk.is_full() {
+            self.hand_over(sink);
         }
         Ok(())
     }
 
-    fn hand_over(&mut self, chunks: &mpsc::Sender<Chunk>) {
-        // Nobody takes it: the store failed, and who asked has been told.
-        let _ = chunks.blocking_send(mem::take(&mut self.chunk));
+    fn hand_over(&mut self, sink: Sink<'_>) {
+        sink(mem::take(&mut self.chunk));
     }
 }
 
-/// A good row, or the number as it stood there and why the row was refused.
-fn read_row<'a>(
-    record: &'a Record,
-    columns: &Columns,
-    country: &str,
-) -> Result<StagedRow, (&'a str, &'static str)> {
-    let mut number = "";
-    let mut variables = String::from("{");
-    let mut fault = None;
-    for (column, cell) in columns.iter().zip(record.cells()) {
-        if cell.contains('\0') {
-            fault = fault.or(Some("nul_character"));
-        } else if cell.contains(char::REPLACEMENT_CHARACTER) {
-            fault = fault.or(Some("bad_encoding"));
-        }
-        match column {
-            Column::Phone => number = cell,
-            Column::Variable(name) => {
-                if !cell.trim().is_empty() {
-                    if variables.len() > 1 {
-                        variables.push(',');
+impl Chunk {
+    fn is_full(&self) -> bool {
+        self.rows.len() + self.refused.len() >= CHUNK || self.bytes >= CHUNK_BYTES
+    }
+
+    fn read_row(
+        &mut self,
+        record: &Record,
+        columns: &Columns,
+        fault: Option<Fault>,
+        country: &str,
+    ) {
+        let mut number = "";
+        let mut variables = String::with_capacity(columns.room() + record.text().len());
+        variables.push('{');
+        for (column, cell) in columns.iter().zip(record.cells()) {
+            match column {
+                Column::Phone => number = cell,
+                Column::Variable(name) => {
+                    if !cell.trim().is_empty() {
+                        if variables.len() > 1 {
+                            variables.push(',');
+                        }
+                        variables.push_str(name);
+                        variables.push(':');
+                        push_json(&mut variables, cell);
                     }
-                    variables.push_str(name);
-                    variables.push(':');
-                    variables.push_str(&serde_json::to_string(cell).expect("a text is JSON"));
                 }
             }
         }
+        let surplus = record.cells().skip(columns.len());
+        let fault = fault.or_else(|| {
+            surplus.clone().any(|cell| !cell.trim().is_empty()).then_some(Fault::TooManyCells)
+        });
+        let read = match fault {
+            Some(fault) => Err(fault),
+            None => phone::parse(number, country).map_err(Fault::Phone),
+        };
+        let line = record.line;
+        match read {
+            Ok(phone) => {
+                variables.push('}');
+                self.bytes += variables.len();
+                self.rows.push(StagedRow { line, phone, variables });
+            }
+            Err(fault) => {
+                if fault == Fault::TooManyCells {
+                    let cells: Vec<_> = surplus.collect();
+                    let comma = if variables.len() > 1 { "," } else { "" };
+                    let cells = serde_json::to_string(&cells).expect("texts are JSON");
+                    variables.push_str(&format!("{comma}\"{SURPLUS}\":{cells}"));
+                }
+                variables.push('}');
+                self.bytes += variables.len();
+                *self.reasons.entry(fault.code()).or_default() += 1;
+                let text = number.chars().take(KEPT_TEXT).collect();
+                self.refused.push(Refused { line, text, fault, variables });
+            }
+        }
     }
-    variables.push('}');
-    if record.cells().skip(columns.len()).any(|cell| !cell.trim().is_empty()) {
-        fault = fault.or(Some("too_many_columns"));
-    }
-    if let Some(reason) = fault {
-        return Err((number, reason));
-    }
-    match phone::parse(number, country) {
-        Ok(phone) => Ok(StagedRow { line: record.line, phone, variables }),
-        Err(error) => Err((number, error.code())),
+}
+
+/// Appends a text as JSON.
+fn push_json(json: &mut String, text: &str) {
+    let is_plain = text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\');
+    if is_plain {
+        json.push('"');
+        json.push_str(text);
+        json.push('"');
+    } else {
+        json.push_str(&serde_json::to_string(text).expect("a text is JSON"));
     }
 }
 
@@ -239,6 +385,7 @@ mod tests {
     use std::fmt::Write;
 
     use super::*;
+    use crate::csv_import::ImportLimits;
 
     /// What becomes of a file that comes in pieces of `piece` bytes.
     fn parsed(file: &[u8], piece: usize) -> String {
@@ -248,14 +395,16 @@ mod tests {
         }
         drop(pieces);
         let (chunks, mut taken) = mpsc::channel(1_000);
-        let ended = Parser::new("IN".into(), 5, None).run(received, chunks);
+        let limits = ImportLimits { rows_max: 5, ..ImportLimits::default() };
+        let ended = Parser::new("IN".into(), &ImportOptions::new(limits)).run(received, chunks);
         let mut shown = String::new();
         while let Ok(chunk) = taken.try_recv() {
             for row in chunk.rows {
                 let _ = writeln!(shown, "{} {} {}", row.line, row.phone, row.variables);
             }
-            for row in chunk.rejected {
-                let _ = writeln!(shown, "{} {:?} {}", row.line, row.text, row.reason);
+            for row in chunk.refused {
+                let code = row.fault.code();
+                let _ = writeln!(shown, "{} {:?} {code} {}", row.line, row.text, row.variables);
             }
         }
         if let Err(error) = ended {
@@ -309,10 +458,10 @@ mod tests {
                     +919876543210,ok,\n";
         insta::assert_snapshot!(in_any_pieces(file.as_bytes()), @r#"
         6 +919876543210 {"name":"ok"}
-        2 "banana" letters
-        3 "" empty
-        4 "+919876543210" nul_character
-        5 "+919876543210" too_many_columns
+        2 "banana" letters {"name":"fruit"}
+        3 "" empty {"name":"nobody"}
+        4 "+919876543210" nul_character {"name":"a\u0000b"}
+        5 "+919876543210" too_many_columns {"name":"x","":["y"]}
         "#);
     }
 
@@ -324,7 +473,7 @@ mod tests {
         }
         file.extend_from_slice(b"+919876543211,Jos\xE9\n");
         let shown = in_any_pieces(&file);
-        assert!(shown.ends_with("5 \"+919876543211\" bad_encoding\n"), "{shown}");
+        assert!(shown.contains("5 \"+919876543211\" bad_encoding"), "{shown}");
         assert_eq!(shown.lines().count(), 4);
     }
 

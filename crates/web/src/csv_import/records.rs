@@ -20,9 +20,19 @@ pub(super) struct Record {
 
 impl Record {
     /// The cells, in order.
-    pub(super) fn cells(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn cells(&self) -> impl Iterator<Item = &str> + Clone {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, end)| &self.text[start..*end])
+    }
+
+    /// All cells one after the other.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether nothing is written in any cell.
+    pub(super) fn is_blank(&self) -> bool {
+        self.text.trim_start().is_empty()
     }
 
     fn clear(&mut self) {
@@ -121,6 +131,15 @@ impl Splitter {
                     self.grow("\"")?;
                     self.state = State::Quoted;
                     at += 1;
+                }
+                // The quote that seems to end a cell of several lines begins another:
+                // somewhere between, one is missing.
+                State::QuoteSeen
+                    if self.line > self.quote_line
+                        && byte != self.separator
+                        && !matches!(byte, b'\r' | b'\n' | b' ') =>
+                {
+                    return Err(ImportError::UnclosedQuote { line: self.quote_line });
                 }
                 State::RecordStart | State::CellStart | State::Bare | State::QuoteSeen => {
                     if byte == self.separator {
@@ -251,6 +270,13 @@ mod tests {
         assert!(matches!(error, ImportError::UnclosedQuote { line: 3 }), "{error}");
         let endless = format!("a\n\"b\n{}", "x\n".repeat(RECORD_MAX));
         let error = split(&endless, 8_192).unwrap_err();
+        assert!(matches!(error, ImportError::UnclosedQuote { line: 2 }), "{error}");
+    }
+
+    #[test]
+    fn an_unclosed_quote_does_not_end_at_the_next_one() {
+        let file = "a,b\n1,\"x\n2,y\n3,\"z\"\n";
+        let error = split(file, 4).unwrap_err();
         assert!(matches!(error, ImportError::UnclosedQuote { line: 2 }), "{error}");
     }
 
