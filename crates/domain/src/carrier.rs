@@ -1,5 +1,9 @@
 //! Carriers and caller IDs: what an administrator enters.
 
+mod health;
+
+pub use health::{CarrierHealth, CarrierState, Registration, RegistrationState};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{

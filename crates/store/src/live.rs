@@ -8,15 +8,20 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use campanile_domain::{ids::CampaignId, live::LiveView};
+use campanile_domain::{
+    carrier::CarrierHealth,
+    ids::{CampaignId, CarrierId},
+    live::LiveView,
+};
 use tokio::sync::watch;
 
 type Slot = watch::Sender<Option<Arc<LiveView>>>;
 
-/// Live views by campaign; cheap to clone.
+/// Live views by campaign, and how each carrier stands; cheap to clone.
 #[derive(Clone, Default)]
 pub struct LiveHub {
     slots: Arc<Mutex<HashMap<CampaignId, Slot>>>,
+    carriers: Arc<Mutex<HashMap<CarrierId, Arc<CarrierHealth>>>>,
 }
 
 impl LiveHub {
@@ -48,6 +53,18 @@ impl LiveHub {
     /// Wakes at every new view of a campaign.
     pub fn watch(&self, campaign: CampaignId) -> watch::Receiver<Option<Arc<LiveView>>> {
         self.with_slot(campaign, |slot| slot.subscribe())
+    }
+
+    /// Shows how a carrier stands to everyone who asks.
+    pub fn publish_carrier(&self, health: CarrierHealth) {
+        let mut carriers = self.carriers.lock().expect("no holder of this lock panics");
+        carriers.insert(health.carrier, Arc::new(health));
+    }
+
+    /// How a carrier stands; `None` when the engine has not heard of it.
+    pub fn carrier(&self, carrier: CarrierId) -> Option<Arc<CarrierHealth>> {
+        let carriers = self.carriers.lock().expect("no holder of this lock panics");
+        carriers.get(&carrier).cloned()
     }
 
     fn with_slot<T>(&self, campaign: CampaignId, act: impl FnOnce(&Slot) -> T) -> T {

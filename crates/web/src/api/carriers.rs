@@ -31,7 +31,7 @@ pub(crate) async fn list(
     Query(page): Query<PageQuery>,
 ) -> Result<Json<Page<Value>>, Problem> {
     let carriers = carriers::list(&app, &who).await?;
-    Ok(Json(Page::of_all(carriers, &page, |carrier| carrier.id, |carrier| view(&carrier))?))
+    Ok(Json(Page::of_all(carriers, &page, |carrier| carrier.id, |carrier| view(&app, &carrier))?))
 }
 
 pub(crate) async fn one(
@@ -39,7 +39,7 @@ pub(crate) async fn one(
     Caller(who): Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    Ok(Json(view(&carriers::get(&app, &who, read_id(&id)?).await?)))
+    Ok(Json(view(&app, &carriers::get(&app, &who, read_id(&id)?).await?)))
 }
 
 pub(crate) async fn create(
@@ -49,7 +49,7 @@ pub(crate) async fn create(
 ) -> Result<impl IntoResponse, Problem> {
     let settings: CarrierSettings = body::read(object)?;
     let carrier = carriers::create(&app, &who, settings).await?;
-    Ok(created(format!("/api/v1/carriers/{}", carrier.id), view(&carrier)))
+    Ok(created(format!("/api/v1/carriers/{}", carrier.id), view(&app, &carrier)))
 }
 
 /// Only the fields given change; `enabled` is one of them.
@@ -73,10 +73,12 @@ pub(crate) async fn update(
     let mut whole = carriers::settings_as_json(&carrier);
     whole.extend(patch);
     let settings: CarrierSettings = body::read(whole)?;
-    Ok(Json(view(&carriers::update(&app, &who, carrier.id, enabled, settings).await?)))
+    let carrier = carriers::update(&app, &who, carrier.id, enabled, settings).await?;
+    Ok(Json(view(&app, &carrier)))
 }
 
-fn view(carrier: &Carrier) -> Value {
+/// The settings, and how it stands: `health` is null until the dialler has heard of it.
+fn view(app: &App, carrier: &Carrier) -> Value {
     let mut view = Map::new();
     view.insert("id".into(), json!(carrier.id));
     view.insert("enabled".into(), json!(carrier.enabled));
@@ -84,6 +86,7 @@ fn view(carrier: &Carrier) -> Value {
     if let Some(Value::Object(auth)) = view.get_mut("auth") {
         auth.shift_remove("password");
     }
+    view.insert("health".into(), json!(app.live.carrier(carrier.id).as_deref()));
     Value::Object(view)
 }
 

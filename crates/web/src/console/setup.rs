@@ -1,5 +1,9 @@
 //! Carriers, numbers and bots: from nothing to a first campaign (CO-3, CO-4).
 
+mod carriers;
+
+use std::{collections::HashMap, sync::Arc};
+
 use axum::{
     Router,
     extract::{Path, State},
@@ -9,12 +13,12 @@ use axum::{
 };
 use campanile_domain::{
     bot::{Bot, BotKind},
-    carrier::{Carrier, CarrierSettings, Direction, Number},
+    carrier::{Carrier, CarrierHealth, Direction, Number},
     field::FieldError,
     ids::{BotId, CarrierId},
 };
 use maud::{Markup, html};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::{
     Fault, Visit,
@@ -45,6 +49,8 @@ pub(super) fn routes() -> Router<App> {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Setup {
     pub(crate) carriers: Vec<Carrier>,
+    /// How those stand that the dialler has heard of.
+    pub(crate) health: HashMap<CarrierId, Arc<CarrierHealth>>,
     pub(crate) numbers: Vec<Number>,
     pub(crate) bots: Vec<Bot>,
     /// May change carriers and numbers.
@@ -86,8 +92,11 @@ async fn page(app: &App, visit: &Visit, refused: Option<Refused>) -> Result<Resp
     let status = if refused.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let read = async {
         let who = visit.who();
+        let carriers = service::carriers::list(app, who).await?;
+        let health = carriers.iter().filter_map(|each| Some((each.id, app.live.carrier(each.id)?)));
         Ok::<_, ServiceError>(Setup {
-            carriers: service::carriers::list(app, who).await?,
+            health: health.collect(),
+            carriers,
             numbers: service::numbers::list(app, who).await?,
             bots: service::bots::list(app, who).await?,
             administers: who.may(Act::Administer),
@@ -128,48 +137,11 @@ async fn add_carrier(
     axum::Form(pairs): axum::Form<Pairs>,
 ) -> Result<Response, Fault> {
     let made = async {
-        let settings = carrier_of(&pairs).map_err(ServiceError::Invalid)?;
+        let settings = carriers::settings_of(&pairs).map_err(ServiceError::Invalid)?;
         service::carriers::create(&app, visit.who(), settings).await
     };
     let result = made.await;
     settle(&app, &visit, Form::Carrier, pairs, "/dashboard/setup#carriers", result).await
-}
-
-/// The settings that the carrier form means; what it does not ask for has the
-/// defaults of api.md.
-fn carrier_of(pairs: &Pairs) -> Result<CarrierSettings, Vec<FieldError>> {
-    let mut errors = Vec::new();
-    let mut object = Map::new();
-    object.insert("name".into(), json!(one(pairs, "name")));
-    object.insert("host".into(), json!(one(pairs, "host")));
-    object.insert("number_format".into(), json!(one(pairs, "number_format")));
-    for (name, whole) in [("port", true), ("cps", false), ("channels", true)] {
-        let text = one(pairs, name);
-        let value = if whole {
-            text.parse::<u32>().ok().map(Value::from)
-        } else {
-            text.parse::<f64>().ok().filter(|value| value.is_finite()).map(Value::from)
-        };
-        match value {
-            Some(value) => {
-                object.insert(name.into(), value);
-            }
-            None => errors.push(FieldError::new(format!("/{name}"), "invalid", "use a number")),
-        }
-    }
-    if !one(pairs, "username").is_empty() {
-        let auth =
-            json!({ "username": one(pairs, "username"), "password": one(pairs, "password") });
-        object.insert("auth".into(), auth);
-    }
-    if !one(pairs, "prefix").is_empty() {
-        object.insert("prefix".into(), json!(one(pairs, "prefix")));
-    }
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    serde_json::from_value(Value::Object(object))
-        .map_err(|error| vec![FieldError::new("", "invalid", error.to_string())])
 }
 
 async fn add_number(
@@ -257,7 +229,7 @@ pub(crate) fn view(setup: &Setup) -> Markup {
             h1 { "Setup" }
             p.lede { "What a campaign calls through, shows, and speaks with." }
         }
-        (carriers(setup))
+        (carriers::section(setup))
         (numbers(setup))
         (bots(setup))
     }
@@ -299,83 +271,6 @@ fn adds(words: &str, open: bool, address: &str, errors: &[FieldError], fields: M
                 @if let Some(error) = general { div.card-body { (fault_or_hint("form", Some(error), "")) } }
                 div.form { (fields) }
                 div.card-foot { button.btn.primary type="submit" { (Icon::Plus.draw()) (words) } }
-            }
-        }
-    }
-}
-
-/// Where a carrier is, as entered; without a port DNS knows it.
-fn address(settings: &CarrierSettings) -> String {
-    match settings.port {
-        Some(port) => format!("{}:{port}", settings.host),
-        None => settings.host.clone(),
-    }
-}
-
-fn carriers(setup: &Setup) -> Markup {
-    let (entries, errors) = setup.refused(Form::Carrier);
-    let kept = |name: &str, default: &'static str| -> String {
-        if entries.is_empty() { default.into() } else { one(&entries, name).into() }
-    };
-    let (name, host, port, cps) =
-        (kept("name", ""), kept("host", ""), kept("port", "5060"), kept("cps", "10"));
-    let (channels, username, prefix) =
-        (kept("channels", "100"), kept("username", ""), kept("prefix", ""));
-    let format = kept("number_format", "e164_plus");
-    let field = |name: &'static str, label: &'static str| Field {
-        name,
-        label,
-        class: "c2",
-        ..Field::default()
-    };
-    let fields = html! {
-        (Field { value: &name, required: true, pointers: &["/name"], class: "c3", ..field("name", "Name") }.draw(errors))
-        (Field { value: &host, required: true, hint: "Host name or address, such as sip.example.com.", pointers: &["/host"], class: "c3", ..field("host", "Host") }.draw(errors))
-        (Field { value: &port, unit: "UDP", pointers: &["/port"], ..field("port", "Port") }.draw(errors))
-        (Field { value: &cps, unit: "a second", pointers: &["/cps"], ..field("cps", "New calls") }.draw(errors))
-        (Field { value: &channels, unit: "at once", pointers: &["/channels"], ..field("channels", "Channels") }.draw(errors))
-        (Field { value: &username, aside: "optional", autocomplete: "off", pointers: &["/auth/username", "/auth"], ..field("username", "SIP user") }.draw(errors))
-        (Field { kind: "password", aside: "optional", autocomplete: "new-password", pointers: &["/auth/password"], ..field("password", "SIP password") }.draw(errors))
-        (Field { value: &prefix, aside: "optional", hint: "Put before the number.", pointers: &["/prefix"], ..field("prefix", "Prefix") }.draw(errors))
-        div.field.c3 {
-            label for="number_format" { "Form of the number" }
-            select.input.select id="number_format" name="number_format" {
-                @for (word, example) in [("e164_plus", "+919876543210"), ("e164", "919876543210"), ("national", "09876543210")] {
-                    option value=(word) selected[format == word] { (example) }
-                }
-            }
-        }
-    };
-    html! {
-        section.card id="carriers" aria-labelledby="carriers-title" {
-            div.card-head { h2 id="carriers-title" { "Carriers" } p { "SIP accounts with their limits" } }
-            @if setup.carriers.is_empty() { (none("No carrier yet", "The simulated carrier is one too: campanile carrier --sip 127.0.0.1:5080")) }
-            @else {
-                div.scroll tabindex="0" role="region" aria-label="Table of carriers" {
-                    table.table {
-                        thead { tr {
-                            th scope="col" { "Name" } th scope="col" { "Address" } th.num scope="col" { "Calls a second" }
-                            th.num scope="col" { "Channels" } th scope="col" { "State" } th scope="col" { span.vh { "Actions" } }
-                        } }
-                        tbody {
-                            @for carrier in &setup.carriers {
-                                tr {
-                                    th scope="row" { (carrier.settings.name) }
-                                    td { code { (address(&carrier.settings)) } }
-                                    td.num { (carrier.settings.cps) }
-                                    td.num { (carrier.settings.channels) }
-                                    td { (enabled(carrier.enabled)) }
-                                    td.num { @if setup.administers {
-                                        (toggle(format!("/dashboard/setup/carriers/{}/toggle", carrier.id), carrier.enabled, &carrier.settings.name))
-                                    } }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-            @if setup.administers {
-                (adds("Add a carrier", setup.carriers.is_empty() || !errors.is_empty(), "/dashboard/setup/carriers", errors, fields))
             }
         }
     }

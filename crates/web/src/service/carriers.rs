@@ -1,7 +1,7 @@
 //! Carriers: SIP trunk accounts with their limits.
 
 use campanile_domain::{
-    carrier::{Carrier, CarrierSettings, Transport},
+    carrier::{Carrier, CarrierSettings},
     field::FieldError,
     ids::CarrierId,
 };
@@ -74,9 +74,6 @@ fn check(settings: &CarrierSettings) -> Result<()> {
     if settings.port == Some(0) {
         fault("/port", "out_of_range", "use 1 to 65535");
     }
-    if settings.transport != Transport::Udp {
-        fault("/transport", "unsupported", "this version speaks SIP over `udp` only");
-    }
     if let Some(auth) = &settings.auth {
         if auth.username.is_empty() || !is_plain(&auth.username) {
             fault(
@@ -120,14 +117,18 @@ fn check(settings: &CarrierSettings) -> Result<()> {
     {
         fault("/codecs", "invalid", "use `PCMA`, `PCMU` or both, in order of preference");
     }
-    if settings.register {
-        fault("/register", "unsupported", "this version does not register with carriers yet");
+    if settings.register && settings.auth.is_none() {
+        fault("/auth", "required", "registering takes the user and password of the account");
     }
     if settings.from_domain.as_deref().is_some_and(|domain| !is_host(domain)) {
         fault("/from_domain", "invalid", "use a host name, such as example.com");
     }
-    if settings.outbound_proxy.as_deref().is_some_and(|proxy| !is_host_and_port(proxy)) {
-        fault("/outbound_proxy", "invalid", "use host:port, such as proxy.example.com:5060");
+    if settings.outbound_proxy.as_deref().is_some_and(|proxy| !is_next_hop(proxy)) {
+        fault(
+            "/outbound_proxy",
+            "invalid",
+            "use host or host:port, such as proxy.example.com:5060",
+        );
     }
     let is_prefix = |prefix: &str| {
         prefix.len() <= 20
@@ -159,9 +160,13 @@ fn is_host(text: &str) -> bool {
         })
 }
 
-fn is_host_and_port(text: &str) -> bool {
-    text.rsplit_once(':')
-        .is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok_and(|port| port > 0))
+/// A host with or without a port; an IPv6 address with a port stands in brackets.
+fn is_next_hop(text: &str) -> bool {
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+    is_host(text)
+        || text.rsplit_once(':').is_some_and(|(host, port)| {
+            is_host(host) && (!host.contains(':') || host.starts_with('[')) && is_port(port)
+        })
 }
 
 #[cfg(test)]
@@ -177,7 +182,11 @@ mod tests {
         {
             assert!(!is_host(host), "{host}");
         }
-        assert!(is_host_and_port("proxy.example.com:5060") && is_host_and_port("[::1]:5060"));
-        assert!(!is_host_and_port("proxy.example.com") && !is_host_and_port("a:0"));
+        for hop in ["proxy.example.com:5060", "proxy.example.com", "[::1]:5060", "[::1]", "::1"] {
+            assert!(is_next_hop(hop), "{hop}");
+        }
+        for hop in ["a:0", "a:", ":5060", "a:65536", "a b:5060", "2001:db8::1:99999"] {
+            assert!(!is_next_hop(hop), "{hop}");
+        }
     }
 }

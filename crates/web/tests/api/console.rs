@@ -4,6 +4,7 @@ use axum::{
     body::Body,
     http::{Request, header},
 };
+use campanile_domain::carrier::{CarrierHealth, Registration, RegistrationState};
 use campanile_store::rows::Role;
 
 use crate::{
@@ -272,4 +273,26 @@ async fn addresses_that_lead_nowhere_are_pages_too() {
         assert_eq!(answer.status, 404, "{path}");
         assert!(answer.text().contains("Back to the campaigns"), "{path}");
     }
+}
+
+#[tokio::test]
+async fn the_setup_page_says_how_a_carrier_stands_and_until_when_it_is_registered() {
+    let person = Person::signed_in(Role::Admin).await;
+    furnish(&person).await;
+    let page = person.get("/dashboard/setup").await.text();
+    assert!(!page.contains("Answers") && !page.contains("egistered<"), "nothing is known yet");
+    let carrier = person.server.app.store.carriers().await.unwrap()[0].id;
+    let at = |second| jiff::Timestamp::from_second(second).unwrap();
+    let mut health = CarrierHealth::unknown(carrier);
+    health.answered(at(1_900_000_000));
+    health.registration = Some(Registration {
+        state: RegistrationState::Failed,
+        since: at(1_900_000_060),
+        until: None,
+        reason: Some("403 Forbidden <b>".into()),
+    });
+    person.server.app.live.publish_carrier(health);
+    let page = person.get("/dashboard/setup").await.text();
+    assert!(page.contains("Answers") && page.contains("17 Mar, 17:46 UTC"), "{page}");
+    assert!(page.contains("Not registered") && page.contains("403 Forbidden &lt;b&gt;"), "{page}");
 }

@@ -1,5 +1,7 @@
 //! Carriers, numbers, bots and keys.
 
+use campanile_domain::carrier::{CarrierHealth, Registration, RegistrationState};
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::harness::Server;
@@ -43,11 +45,57 @@ async fn a_faulty_carrier_names_every_field_at_fault() {
     let values = json!({
         "name": " ", "host": "sip.example.com\r\nVia: x", "port": 0, "transport": "tls",
         "auth": {"username": "a\nb", "password": ""}, "cps": 0, "burst": 0, "channels": 0,
-        "codecs": ["G729"], "register": true, "outbound_proxy": "x", "prefix": "call me",
+        "codecs": ["G729"], "register": true, "outbound_proxy": "x y", "prefix": "call me",
     });
     insta::assert_snapshot!(
         "carrier_of_wrong_values",
         server.show(&server.post("/api/v1/carriers", values).await)
+    );
+}
+
+#[tokio::test]
+async fn a_carrier_over_tls_that_registers_is_taken_and_registering_takes_an_account() {
+    let server = Server::start().await;
+    let mut carrier = json!({
+        "name": "Acme", "host": "sip.example.com", "transport": "tls", "register": true,
+        "cps": 1, "channels": 1,
+    });
+    let refused = server.post("/api/v1/carriers", carrier.clone()).await;
+    assert_eq!(refused.status, 422);
+    assert_eq!(refused.json()["errors"][0]["pointer"], "/auth");
+    carrier["auth"] = json!({"username": "me", "password": "secret"});
+    let made = server.post("/api/v1/carriers", carrier).await;
+    let said = made.json();
+    assert_eq!((said["transport"].as_str(), said["register"].as_bool()), (Some("tls"), Some(true)));
+    assert!(said["port"].is_null() && said["health"].is_null(), "{said}");
+}
+
+#[tokio::test]
+async fn how_a_carrier_stands_is_told_once_the_dialler_knows() {
+    let server = Server::start().await;
+    let (carrier, ..) = server.furnish().await;
+    let id = carrier.parse().unwrap();
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let mut health = CarrierHealth::unknown(id);
+    health.failed("cannot resolve sip.example.com: no such name", at(1_900_000_000));
+    health.registration = Some(Registration {
+        state: RegistrationState::Registered,
+        since: at(1_900_000_000),
+        until: Some(at(1_900_003_600)),
+        reason: None,
+    });
+    server.app.live.publish_carrier(health);
+    let said = server.get(&format!("/api/v1/carriers/{carrier}")).await.json()["health"].clone();
+    assert_eq!(
+        said,
+        json!({
+            "state": "down", "since": "2030-03-17T17:46:40Z",
+            "reason": "cannot resolve sip.example.com: no such name", "addresses": [],
+            "registration": {
+                "state": "registered", "since": "2030-03-17T17:46:40Z",
+                "until": "2030-03-17T18:46:40Z", "reason": null,
+            },
+        })
     );
 }
 
