@@ -14,7 +14,8 @@ pub type Frame = [i16; FRAME_SAMPLES];
 /// What came from the callee.
 #[derive(Debug, Clone, Copy)]
 pub enum Heard<'a> {
-    /// The next 20 ms that arrived. Lost ones are missing, not silent.
+    /// The next 20 ms, in order and without a gap: what was lost is concealed, and where
+    /// nothing comes there is silence.
     Audio(&'a Frame),
     /// A key: `0`–`9`, `*`, `#`, `A`–`D`.
     Digit(char),
@@ -42,7 +43,7 @@ pub enum Said<'a> {
 
 /// One conversation of one kind of bot.
 ///
-/// The media thread calls `hear` for what arrived and `speak` once every 20 ms;
+/// Every 20 ms the media thread calls `hear` with what is to be heard and `speak`;
 /// neither may block, for every other call waits. A bot that needs the network talks
 /// to a task of its own over a bounded channel. `now_ms` counts from the moment the
 /// bot was attached.

@@ -2,15 +2,16 @@
 //!
 //! One UDP socket a call, one thread for many calls. A wheel gives every call its
 //! 2 ms within the 20, readiness comes from the poll, and nothing is allocated for a
-//! packet.
+//! packet. Answered calls have a second socket, for RTCP on the odd port above: most calls
+//! of a dialler are not answered, and need none.
 
 mod latch;
 mod stream;
 mod wheel;
 
 use std::{
-    collections::HashMap,
     io,
+    net::SocketAddr,
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender, TryRecvError},
@@ -87,6 +88,10 @@ const BATCH: usize = 32;
 /// Larger than any RTP packet of a telephone call; what is longer is cut and refused.
 const DATAGRAM_BYTES: usize = 2_048;
 const WAKER: Token = Token(usize::MAX);
+/// Set in the token of a call's RTCP socket.
+const REPORTS: usize = 1 << 32;
+/// Sockets read before those who must send are looked after.
+const ROUND: usize = 32;
 
 /// The state of the thread.
 pub(crate) struct MediaThread {
@@ -99,7 +104,8 @@ pub(crate) struct MediaThread {
     /// Of this thread. Held here because a wake-up is lost when the last handle of its
     /// bell is closed before the poll returns, as when the owner says `Stop` and goes.
     own: Arc<Doorbell>,
-    legs: HashMap<Place, Leg>,
+    /// By place.
+    legs: Vec<Option<Leg>>,
     wheel: Wheel,
     /// Sockets that had more to read than one batch.
     unfinished: Vec<Place>,
@@ -112,6 +118,8 @@ pub(crate) struct MediaThread {
 /// A call's stream with its socket.
 struct Leg {
     socket: UdpSocket,
+    /// For RTCP; `None` before the answer, and when the port is not free.
+    reports: Option<UdpSocket>,
     stream: Box<Stream>,
     /// Where it is in the wheel, once it sends.
     slot: Option<usize>,
@@ -143,7 +151,7 @@ impl MediaThread {
             events,
             owner,
             own,
-            legs: HashMap::new(),
+            legs: Vec::new(),
             wheel: Wheel::default(),
             unfinished: Vec::new(),
             due: Vec::new(),
@@ -166,9 +174,18 @@ impl MediaThread {
             self.own.answer();
             let mut now = self.clock.now();
             self.read_on(now);
-            for event in &events {
-                if event.token() != WAKER {
-                    self.read(event.token().0 as Place, now);
+            for (number, event) in events.iter().enumerate() {
+                if number % ROUND == ROUND - 1 {
+                    // Who must send does not wait until all have been heard.
+                    now = self.clock.now();
+                    self.turn(now);
+                }
+                match event.token() {
+                    WAKER => {}
+                    Token(token) if token & REPORTS != 0 => {
+                        self.read_reports((token & !REPORTS) as Place, now);
+                    }
+                    Token(token) => self.read(token as Place, now),
                 }
             }
             loop {
@@ -203,28 +220,43 @@ impl MediaThread {
                     // The call goes on deaf, and the no-media limit ends it.
                     tracing::error!(%error, "The audio of a call cannot be watched");
                 }
-                self.legs.insert(place, Leg { socket, stream, slot: None, unfinished: false });
+                let index = place as usize;
+                if self.legs.len() <= index {
+                    self.legs.resize_with(index + 1, || None);
+                }
+                let leg = Leg { socket, reports: None, stream, slot: None, unfinished: false };
+                self.legs[index] = Some(leg);
             }
             Command::Described(place, remote) => {
-                if let Some(leg) = self.legs.get_mut(&place) {
+                if let Some(leg) = leg(&mut self.legs, place) {
                     leg.stream.described(remote, now.at);
                 }
             }
             Command::Attach { place, bot, limits, answered_at } => {
-                let Some(leg) = self.legs.get_mut(&place) else { return };
+                let Some(leg) = leg(&mut self.legs, place) else { return };
                 let (slot, due) = self.wheel.insert(place, now.at);
                 leg.slot = Some(slot);
                 leg.stream.attach(bot, limits, answered_at, due);
+                match open_reports(&leg.socket, &self.poll, place) {
+                    Ok(socket) => {
+                        leg.reports = Some(socket);
+                        leg.stream.open_reports(now);
+                    }
+                    // Another program's port: the call goes on and is told nothing.
+                    Err(error) => tracing::debug!(%error, "A call goes without RTCP"),
+                }
             }
             Command::Close(place) => {
-                let Some(mut leg) = self.legs.remove(&place) else { return };
+                let Some(mut leg) = self.legs.get_mut(place as usize).and_then(Option::take) else {
+                    return;
+                };
                 if let Some(slot) = leg.slot {
                     self.wheel.remove(slot, place);
                 }
-                if let Err(error) = self.poll.registry().deregister(&mut leg.socket) {
-                    tracing::warn!(%error, "The audio of a call was not watched");
-                }
+                // Closing a socket ends the watch over it.
+                leg.report(now.at, true, &mut self.packet);
                 drop(leg.socket);
+                drop(leg.reports);
                 self.tell(Event::Closed(place, Box::new(leg.stream.conclude())));
             }
             Command::Stop => {}
@@ -234,7 +266,7 @@ impl MediaThread {
     /// Hears what came to a call's port, up to a batch: a flood of one call does not
     /// silence the others.
     fn read(&mut self, place: Place, now: Now) {
-        let Some(leg) = self.legs.get_mut(&place).filter(|leg| !leg.unfinished) else { return };
+        let Some(leg) = leg(&mut self.legs, place).filter(|leg| !leg.unfinished) else { return };
         for _ in 0..BATCH {
             match leg.socket.recv_from(&mut self.buffer[..]) {
                 Ok((bytes, from)) => leg.stream.receive(from, &self.buffer[..bytes], now.at),
@@ -247,10 +279,27 @@ impl MediaThread {
         self.unfinished.push(place);
     }
 
+    /// Hears the reports that came. They are few, and a flood of them is cut off: the
+    /// socket is heard again with the next one.
+    fn read_reports(&mut self, place: Place, now: Now) {
+        let Some(leg) = leg(&mut self.legs, place) else { return };
+        let Some(socket) = &leg.reports else { return };
+        for _ in 0..BATCH {
+            match socket.recv_from(&mut self.buffer[..]) {
+                Ok((bytes, from)) => {
+                    leg.stream.receive_report(from, &self.buffer[..bytes], now.at);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // As above.
+                Err(_) => {}
+            }
+        }
+    }
+
     /// Another batch for those who had more than one.
     fn read_on(&mut self, now: Now) {
         for place in std::mem::take(&mut self.unfinished) {
-            if let Some(leg) = self.legs.get_mut(&place) {
+            if let Some(leg) = leg(&mut self.legs, place) {
                 leg.unfinished = false;
                 self.read(place, now);
             }
@@ -262,14 +311,11 @@ impl MediaThread {
         let mut due = std::mem::take(&mut self.due);
         self.wheel.turn(now.at, &mut due);
         for place in due.drain(..) {
-            let Some(leg) = self.legs.get_mut(&place) else { continue };
-            let (destination, verdict) = leg.stream.tick(now, &mut self.packet);
-            if let Some(destination) = destination
-                && leg.socket.send_to(&self.packet, destination).is_ok()
-            {
-                // What the system would not take is lost, as on any network.
-                leg.stream.was_sent();
-            }
+            let Some(leg) = leg(&mut self.legs, place) else { continue };
+            let socket = &leg.socket;
+            let mut send = |to: SocketAddr, packet: &[u8]| socket.send_to(packet, to).is_ok();
+            let verdict = leg.stream.tick(now, &mut self.packet, &mut send);
+            leg.report(now.at, false, &mut self.packet);
             if let Some(verdict) = verdict {
                 self.tell(Event::Verdict(place, verdict));
             }
@@ -283,6 +329,31 @@ impl MediaThread {
             self.told = true;
         }
     }
+}
+
+impl Leg {
+    /// Sends the report that is due.
+    fn report(&mut self, now: Time, is_last: bool, packet: &mut Vec<u8>) {
+        let Some(socket) = &self.reports else { return };
+        if let Some(to) = self.stream.report(now, is_last, packet) {
+            // A report that is lost is made good by the next.
+            let _ = socket.send_to(packet, to);
+        }
+    }
+}
+
+fn leg(legs: &mut [Option<Leg>], place: Place) -> Option<&mut Leg> {
+    legs.get_mut(place as usize)?.as_mut()
+}
+
+/// The socket on the odd port above that of the audio (RFC 3550 11), watched.
+fn open_reports(audio: &UdpSocket, poll: &Poll, place: Place) -> io::Result<UdpSocket> {
+    let mut addr = audio.local_addr()?;
+    addr.set_port(addr.port().checked_add(1).ok_or(io::ErrorKind::AddrNotAvailable)?);
+    let mut socket = UdpSocket::bind(addr)?;
+    let token = Token(place as usize | REPORTS);
+    poll.registry().register(&mut socket, token, Interest::READABLE)?;
+    Ok(socket)
 }
 
 #[cfg(test)]

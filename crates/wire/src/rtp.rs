@@ -132,13 +132,23 @@ impl Sender {
 
     /// Lets `frames` times 20 ms pass without a packet: silence, or a late wake-up.
     pub fn skip(&mut self, frames: u32) {
-        self.timestamp = self.timestamp.wrapping_add(frames.wrapping_mul(FRAME_SAMPLES as u32));
+        self.pass(frames.wrapping_mul(FRAME_SAMPLES as u32));
+    }
+
+    /// As [`Sender::skip`], in samples.
+    pub fn pass(&mut self, samples: u32) {
+        self.timestamp = self.timestamp.wrapping_add(samples);
         self.marker = true;
     }
 
     /// The media clock: the timestamp of the next frame.
     pub fn timestamp(&self) -> u32 {
         self.timestamp
+    }
+
+    /// The number of the next packet.
+    pub fn sequence(&self) -> u16 {
+        self.sequence
     }
 
     /// Packets written so far, DTMF included.

@@ -5,8 +5,8 @@ use std::{net::SocketAddr, time::Duration};
 use campanile_wire::time::Time;
 
 /// How long after a description any source may be learned, because a phone behind NAT
-/// describes an address that it does not send from.
-const LEARNING: Duration = Duration::from_secs(5);
+/// describes an address that it does not send from. Short, because anybody may be learned.
+const LEARNING: Duration = Duration::from_millis(900);
 
 /// The far end of a stream: what its description said, and what was heard.
 #[derive(Debug, Clone, Default)]
@@ -17,11 +17,13 @@ pub(crate) struct Latch {
 }
 
 impl Latch {
-    /// A description came. A new address is learned anew.
+    /// A description came: of early media, of the answer or of a change. A new address is
+    /// learned anew; who was learned behind the same one stays.
     pub(crate) fn described(&mut self, said: SocketAddr, now: Time) {
         if self.said != Some(said) {
-            *self = Self { said: Some(said), heard: None, since: now };
+            self.heard = None;
         }
+        *self = Self { said: Some(said), heard: self.heard, since: now };
     }
 
     /// Whether a packet from `from` belongs to the call; learns the source.
@@ -53,7 +55,7 @@ impl Latch {
 mod tests {
     use super::*;
 
-    const EARLY: Time = Time(1_000_000);
+    const EARLY: Time = Time(500_000);
     const LATE: Time = Time(9_000_000);
 
     fn addr(text: &str) -> SocketAddr {
@@ -109,5 +111,26 @@ mod tests {
         latch.described(addr("10.0.0.2:4000"), LATE);
         assert!(!latch.accepts(addr("10.0.0.3:4000"), LATE + LEARNING));
         assert!(latch.accepts(addr("10.0.0.2:4000"), LATE + LEARNING));
+    }
+
+    #[test]
+    fn the_answer_opens_the_window_again_for_who_was_silent_in_early_media() {
+        let mut latch = described();
+        assert!(!latch.accepts(addr("192.0.2.9:61000"), LATE), "it is closed");
+        latch.described(addr("10.0.0.1:4000"), LATE);
+        assert!(latch.accepts(addr("192.0.2.9:61000"), LATE + LEARNING / 2));
+    }
+
+    #[test]
+    fn nobody_takes_the_place_of_who_was_learned_however_often_the_far_end_describes_itself() {
+        let mut latch = described();
+        assert!(latch.accepts(addr("192.0.2.9:61000"), EARLY));
+        for round in 1..5 {
+            let now = LATE + LEARNING * round;
+            latch.described(addr("10.0.0.1:4000"), now);
+            assert!(!latch.accepts(addr("203.0.113.5:5000"), now));
+            assert!(!latch.accepts(addr("192.0.2.9:61002"), now), "not even another port");
+            assert!(latch.accepts(addr("192.0.2.9:61000"), now));
+        }
     }
 }

@@ -1,5 +1,9 @@
 //! The audio of one call, without its socket: what is sent, what is heard, who listens.
 
+mod hearing;
+mod reports;
+mod speaking;
+
 use std::{
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -8,25 +12,25 @@ use std::{
 
 use campanile_domain::{attempt::Audio, result::ConversationResult};
 use campanile_wire::{
-    dtmf,
     g711::{self, FRAME_SAMPLES},
-    rtp::{self, Arrival, Packet},
-    sdp::{Codec, Direction, Remote},
+    rtp::{NotRtp, Packet},
+    sdp::{Direction, Remote},
     time::Time,
 };
 use jiff::Timestamp;
 
 use super::{latch::Latch, wheel::FRAME};
 use crate::{
-    bot::{Bot, Frame, Heard, Said},
+    bot::{Bot, Heard, Said},
     clock::Now,
 };
+use hearing::Hearing;
+use reports::Reports;
+use speaking::Speaking;
 
-/// Mean magnitude of a frame from which on it is speech: about -40 dBFS, above the
-/// noise of a line and the comfort noise of a phone.
-const SPEECH_LEVEL: u32 = 330;
-/// Frames of speech that make a callee who spoke: 100 ms, longer than a click.
-const SPEECH_FRAMES: u32 = 5;
+/// Frames that are heard one after the other once a wake-up came late; what is older is
+/// left out.
+const CATCH_UP: u32 = 10;
 
 /// When a call is ended for the sake of its audio (DI-15).
 #[derive(Debug, Clone, Copy)]
@@ -65,35 +69,33 @@ pub(crate) struct Figures {
 pub(crate) struct Stream {
     latch: Latch,
     remote: Option<Remote>,
-    sender: rtp::Sender,
-    receiver: rtp::Receiver,
-    dtmf: dtmf::Receiver,
+    speaking: Speaking,
     hearing: Hearing,
+    reports: Option<Box<Reports>>,
     talk: Option<Talk>,
-    sent: u32,
+    /// Packets that were not of this call.
+    strays: u32,
     first_bot_audio_at: Option<Timestamp>,
-}
-
-/// What the callee did so far.
-struct Hearing {
-    /// Samples that do not fill a frame yet: phones may send 10, 30 or 60 ms a packet.
-    partial: Frame,
-    filled: usize,
-    speech_frames: u32,
-    pressed: bool,
-    last: Option<Time>,
 }
 
 /// The bot's side, from the moment it was attached.
 struct Talk {
     bot: Box<dyn Bot>,
     limits: Limits,
-    answered_at: Time,
     since: Time,
     due: Time,
+    /// From when on the silence of the callee counts; `None` while it is on hold.
+    expected_since: Option<Time>,
+    /// Since the answer, holds left out, up to `expected_since`.
+    waited: Duration,
     /// It panicked while it heard something.
     broken: bool,
     ended: bool,
+}
+
+/// Whether audio is to come from a far end that described itself so.
+fn is_expected(remote: &Remote) -> bool {
+    remote.direction == Direction::SendRecv && remote.listens()
 }
 
 impl Stream {
@@ -102,18 +104,11 @@ impl Stream {
         Self {
             latch: Latch::default(),
             remote: None,
-            sender: rtp::Sender::new(ssrc, sequence, timestamp),
-            receiver: rtp::Receiver::new(),
-            dtmf: dtmf::Receiver::new(),
-            hearing: Hearing {
-                partial: [0; FRAME_SAMPLES],
-                filled: 0,
-                speech_frames: 0,
-                pressed: false,
-                last: None,
-            },
+            speaking: Speaking::new(ssrc, sequence, timestamp),
+            hearing: Hearing::default(),
+            reports: None,
             talk: None,
-            sent: 0,
+            strays: 0,
             first_bot_audio_at: None,
         }
     }
@@ -122,6 +117,15 @@ impl Stream {
     pub(crate) fn described(&mut self, remote: Remote, now: Time) {
         self.latch.described(remote.addr, now);
         self.remote = Some(remote);
+        let Some(talk) = &mut self.talk else { return };
+        match (talk.expected_since, is_expected(&remote)) {
+            (Some(since), false) => {
+                talk.waited += now - since;
+                talk.expected_since = None;
+            }
+            (None, true) => talk.expected_since = Some(now),
+            (Some(_), true) | (None, false) => {}
+        }
     }
 
     /// The bot speaks from `due` on.
@@ -132,85 +136,144 @@ impl Stream {
         answered_at: Time,
         due: Time,
     ) {
-        self.talk =
-            Some(Talk { bot, limits, answered_at, since: due, due, broken: false, ended: false });
+        let expected = self.remote.as_ref().is_none_or(is_expected);
+        self.talk = Some(Talk {
+            bot,
+            limits,
+            since: due,
+            due,
+            expected_since: expected.then_some(answered_at),
+            waited: Duration::ZERO,
+            broken: false,
+            ended: false,
+        });
+    }
+
+    /// Reports are exchanged from now on.
+    pub(crate) fn open_reports(&mut self, now: Now) {
+        self.reports = Some(Box::new(Reports::new(self.speaking.sender(), now)));
     }
 
     /// A datagram came to the call's port.
     pub(crate) fn receive(&mut self, from: SocketAddr, datagram: &[u8], now: Time) {
         let Some(remote) = self.remote else { return };
-        let Ok(packet) = Packet::parse(datagram) else { return };
-        let is_audio = packet.header.payload_type == remote.payload_type;
-        let is_dtmf = Some(packet.header.payload_type) == remote.dtmf;
-        // Comfort noise (RFC 3389) is a sign of life that holds no voice.
-        let is_noise = packet.header.payload_type == 13;
-        if !(is_audio || is_dtmf || is_noise) || !self.latch.accepts(from, now) {
-            return;
+        let packet = match Packet::parse(datagram) {
+            Ok(packet) => packet,
+            // Some far ends send both on one port, asked or not (RFC 5761).
+            Err(NotRtp::Rtcp) => return self.receive_report(from, datagram, now),
+            Err(_) => return self.stray(),
+        };
+        if !hearing::is_of(&remote, packet.header.payload_type) || !self.latch.accepts(from, now) {
+            return self.stray();
         }
-        let arrival = self.receiver.receive(now, &packet.header);
-        self.hearing.last = Some(now);
-        if arrival == Arrival::Duplicate {
-            return;
-        }
-        if is_dtmf {
-            if let Some(digit) = self.dtmf.receive(packet.header.timestamp, packet.payload) {
-                self.hearing.pressed = true;
-                self.tell(Heard::Digit(digit.key), now);
-            }
-        } else if is_audio && arrival != Arrival::Late {
-            self.listen(remote.codec, packet.payload, now);
+        let is_playing = self.talk.is_some();
+        if let Some(key) = self.hearing.receive(&remote, &packet, now, is_playing) {
+            self.tell(Heard::Digit(key), now);
         }
     }
 
-    /// The 20 ms of this stream have come: writes the packet to be sent and says where
-    /// to, and says once when the call is to be ended.
+    /// A datagram came to the port above, which is for reports.
+    pub(crate) fn receive_report(&mut self, from: SocketAddr, datagram: &[u8], now: Time) {
+        let (Some(remote), Some(reports)) = (&self.remote, &mut self.reports) else { return };
+        let audio = self.latch.destination().unwrap_or(remote.addr);
+        let known = from.ip() == audio.ip() || from.ip() == remote.rtcp.ip();
+        if !known || !reports.receive(from, datagram, self.speaking.sender(), now) {
+            self.stray();
+        }
+    }
+
+    /// Writes the report that is due, or the last one, and says where it goes.
+    pub(crate) fn report(
+        &mut self,
+        now: Time,
+        is_last: bool,
+        packet: &mut Vec<u8>,
+    ) -> Option<SocketAddr> {
+        let (remote, reports) = (self.remote.as_ref()?, self.reports.as_mut()?);
+        if !is_last && now < reports.due() {
+            return None;
+        }
+        let audio = self.latch.destination().unwrap_or(remote.addr);
+        let heard = self.hearing.report();
+        reports.write(now, self.speaking.sender(), heard, is_last, packet);
+        Some(reports.destination(remote, audio))
+    }
+
+    /// The 20 ms of this stream have come: what came is heard, what is to be said is given
+    /// to `send` (destination and packet; whether it left). Says once when the call is to be
+    /// ended.
     pub(crate) fn tick(
         &mut self,
         now: Now,
         packet: &mut Vec<u8>,
-    ) -> (Option<SocketAddr>, Option<Verdict>) {
+        send: &mut dyn FnMut(SocketAddr, &[u8]) -> bool,
+    ) -> Option<Verdict> {
         let (Some(remote), Some(talk)) = (self.remote, self.talk.as_mut()) else {
-            return (None, None);
+            return None;
         };
         // Too late to send what was missed: the media clock moves on, nothing bursts.
         let missed = ((now.at - talk.due).as_micros() / FRAME.as_micros()) as u32;
-        self.sender_skips(missed);
-        let talk = self.talk.as_mut().expect("nothing above detaches the bot");
+        let due = talk.due;
         talk.due += FRAME * (missed + 1);
+        for frame in missed.saturating_sub(CATCH_UP)..=missed {
+            self.hear(&remote, due + FRAME * frame);
+        }
+        self.speaking.skip(missed);
         if !remote.listens() {
             // On hold the bot waits: what it says now would not be heard.
-            self.sender.skip(1);
-            return (None, self.verdict(&remote, now.at));
+            self.speaking.hold();
+            return self.verdict(now.at);
         }
-        let destination = self.latch.destination();
-        let verdict = self.speak(&remote, now, packet);
-        (destination, verdict.or_else(|| self.verdict(&remote, now.at)))
-    }
-
-    /// The packet of this tick left.
-    pub(crate) fn was_sent(&mut self) {
-        self.sent += 1;
+        let verdict = self.speak(&remote, now, packet, send);
+        verdict.or_else(|| self.verdict(now.at))
     }
 
     /// The call is over.
     pub(crate) fn conclude(mut self) -> Figures {
         let result = self.talk.as_mut().and_then(|talk| guarded(|| talk.bot.conclude()).flatten());
+        let figures = self.hearing.figures();
+        let audio = self.talk.as_ref().map(|_| {
+            let reports = self.reports.as_deref();
+            let round_trip = reports.and_then(Reports::round_trip);
+            Audio {
+                sent: self.speaking.sent(),
+                heard: self.hearing.leg(round_trip),
+                told: reports.and_then(Reports::told),
+                round_trip_ms: round_trip.map(|trip| trip.as_secs_f32() * 1_000.0),
+                strays: self.strays,
+                skipped: self.speaking.skipped(),
+            }
+        });
         Figures {
-            sent: self.sent,
-            received: u32::try_from(self.receiver.figures().received).unwrap_or(u32::MAX),
+            sent: self.speaking.sent(),
+            received: u32::try_from(figures.received).unwrap_or(u32::MAX),
             first_bot_audio_at: self.first_bot_audio_at,
             result,
-            audio: None,
+            audio,
         }
     }
 
-    fn sender_skips(&mut self, frames: u32) {
-        if frames > 0 {
-            self.sender.skip(frames);
+    fn stray(&mut self) {
+        self.strays = self.strays.saturating_add(1);
+    }
+
+    /// Plays the frame of the moment `at` to the bot.
+    fn hear(&mut self, remote: &Remote, at: Time) {
+        let mut frame = [0; FRAME_SAMPLES];
+        let key = self.hearing.play(remote, at, &mut frame);
+        self.tell(Heard::Audio(&frame), at);
+        if let Some(key) = key {
+            self.tell(Heard::Digit(key), at);
         }
     }
 
-    fn speak(&mut self, remote: &Remote, now: Now, packet: &mut Vec<u8>) -> Option<Verdict> {
+    fn speak(
+        &mut self,
+        remote: &Remote,
+        now: Now,
+        packet: &mut Vec<u8>,
+        send: &mut dyn FnMut(SocketAddr, &[u8]) -> bool,
+    ) -> Option<Verdict> {
         let talk = self.talk.as_mut()?;
         let silence = [g711::silence(remote.codec); FRAME_SAMPLES];
         let mut encoded = silence;
@@ -248,22 +311,22 @@ impl Stream {
         if spoke {
             self.first_bot_audio_at.get_or_insert(now.wall);
         }
-        self.sender.frame(remote.payload_type, payload, packet);
+        let destination = self.latch.destination().unwrap_or(remote.addr);
+        self.speaking.say(remote, payload, packet, &mut |packet| send(destination, packet));
         verdict
     }
 
-    /// Whether a limit has passed; told once.
-    fn verdict(&mut self, remote: &Remote, now: Time) -> Option<Verdict> {
+    /// Whether a limit has passed; told once. Nothing is expected of a callee on hold.
+    fn verdict(&mut self, now: Time) -> Option<Verdict> {
         let talk = self.talk.as_mut().filter(|talk| !talk.ended)?;
-        let speaks = matches!(remote.direction, Direction::SendRecv | Direction::SendOnly);
-        let heard = self.hearing.last;
-        let quiet = now - heard.unwrap_or(talk.answered_at).max(talk.answered_at);
-        let said_something = self.hearing.pressed || self.hearing.speech_frames >= SPEECH_FRAMES;
-        let verdict = if speaks && quiet >= talk.limits.no_media {
+        let since = talk.expected_since?;
+        let last = self.hearing.last();
+        let quiet = now - last.unwrap_or(since).max(since);
+        let verdict = if quiet >= talk.limits.no_media {
             Verdict::NoMedia
-        } else if heard.is_some()
-            && !said_something
-            && now - talk.answered_at >= talk.limits.silent_customer
+        } else if last.is_some()
+            && !self.hearing.is_alive()
+            && talk.waited + (now - since) >= talk.limits.silent_customer
         {
             Verdict::SilentCustomer
         } else {
@@ -271,25 +334,6 @@ impl Stream {
         };
         talk.ended = true;
         Some(verdict)
-    }
-
-    fn listen(&mut self, codec: Codec, mut payload: &[u8], now: Time) {
-        while !payload.is_empty() {
-            let hearing = &mut self.hearing;
-            let taken = g711::decode(codec, payload, &mut hearing.partial[hearing.filled..]);
-            hearing.filled += taken;
-            payload = &payload[taken..];
-            if hearing.filled < FRAME_SAMPLES {
-                return;
-            }
-            hearing.filled = 0;
-            let frame = hearing.partial;
-            let sum: u32 = frame.iter().map(|sample| u32::from(sample.unsigned_abs())).sum();
-            if self.talk.is_some() && sum >= SPEECH_LEVEL * FRAME_SAMPLES as u32 {
-                hearing.speech_frames += 1;
-            }
-            self.tell(Heard::Audio(&frame), now);
-        }
     }
 
     fn tell(&mut self, heard: Heard<'_>, now: Time) {

@@ -1,8 +1,10 @@
 use std::sync::{Arc, Mutex};
 
-use campanile_wire::dtmf::Press;
+use campanile_wire::{dtmf::Press, rtcp, rtp, sdp::Codec};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::*;
+use crate::bot::Frame;
 
 const PHONE: &str = "10.0.0.1:4000";
 
@@ -83,11 +85,31 @@ impl Phone {
     }
 
     fn says(&mut self, stream: &mut Stream, sample: i16, ms: u64) {
+        self.plays(stream, &[sample; FRAME_SAMPLES], ms);
+    }
+
+    fn plays(&mut self, stream: &mut Stream, samples: &Frame, ms: u64) {
         let mut encoded = [0; FRAME_SAMPLES];
-        g711::encode(Codec::Pcma, &[sample; FRAME_SAMPLES], &mut encoded);
+        g711::encode(Codec::Pcma, samples, &mut encoded);
         self.sender.frame(8, &encoded, &mut self.packet);
         stream.receive(PHONE.parse().unwrap(), &self.packet, at(ms).at);
     }
+}
+
+/// One tick: where the packet went and what was in it, and the verdict.
+fn tick(
+    stream: &mut Stream,
+    now: Now,
+    packet: &mut Vec<u8>,
+) -> (Option<SocketAddr>, Option<Verdict>) {
+    let (mut to, mut sent) = (None, Vec::new());
+    let verdict = stream.tick(now, packet, &mut |destination, bytes| {
+        to = Some(destination);
+        sent = bytes.to_vec();
+        true
+    });
+    *packet = sent;
+    (to, verdict)
 }
 
 /// Ticks every 20 ms from `from` to `to`; tells the first verdict and when.
@@ -95,19 +117,18 @@ fn run(stream: &mut Stream, from: u64, to: u64) -> Option<(u64, Verdict)> {
     let mut packet = Vec::new();
     (from..=to)
         .step_by(20)
-        .find_map(|ms| stream.tick(at(ms), &mut packet).1.map(|verdict| (ms, verdict)))
+        .find_map(|ms| tick(stream, at(ms), &mut packet).1.map(|verdict| (ms, verdict)))
 }
 
 #[test]
 fn nothing_is_sent_before_the_bot_is_attached_and_every_20_ms_after() {
     let mut packet = Vec::new();
-    assert_eq!(stream().tick(at(0), &mut packet), (None, None));
+    assert_eq!(tick(&mut stream(), at(0), &mut packet), (None, None));
 
     let mut stream = talking(&Parrot::default());
     for round in 0..3u16 {
-        let (to, verdict) = stream.tick(at(u64::from(round) * 20), &mut packet);
+        let (to, verdict) = tick(&mut stream, at(u64::from(round) * 20), &mut packet);
         assert_eq!((to, verdict), (Some(PHONE.parse().unwrap()), None));
-        stream.was_sent();
         let sent = Packet::parse(&packet).unwrap();
         assert_eq!(sent.header.sequence, 100 + round);
         assert_eq!(sent.header.timestamp, 1_000 + 160 * u32::from(round));
@@ -125,10 +146,10 @@ fn a_silent_bot_sends_silence_which_is_not_its_first_audio() {
     *bot.says.lock().unwrap() = Some("silence");
     let mut stream = talking(&bot);
     let mut packet = Vec::new();
-    stream.tick(at(0), &mut packet);
+    tick(&mut stream, at(0), &mut packet);
     assert_eq!(Packet::parse(&packet).unwrap().payload, [0xD5; 160]);
     *bot.says.lock().unwrap() = None;
-    stream.tick(at(20), &mut packet);
+    tick(&mut stream, at(20), &mut packet);
     assert_eq!(stream.conclude().first_bot_audio_at, Some(at(20).wall));
 }
 
@@ -137,7 +158,7 @@ fn a_late_wake_up_skips_and_does_not_burst() {
     let mut stream = talking(&Parrot::default());
     let mut packet = Vec::new();
     let mut sent = |ms| {
-        stream.tick(at(ms), &mut packet);
+        tick(&mut stream, at(ms), &mut packet);
         let header = Packet::parse(&packet).unwrap().header;
         (header.sequence, (header.timestamp - 1_000) / 160, header.marker)
     };
@@ -149,20 +170,39 @@ fn a_late_wake_up_skips_and_does_not_burst() {
 }
 
 #[test]
-fn the_bot_hears_frames_however_the_phone_packs_them() {
+fn the_bot_hears_a_frame_every_20_ms_however_the_phone_packs_them() {
     let bot = Parrot::default();
     let mut stream = talking(&bot);
     let mut sender = rtp::Sender::new(9, 0, 0);
     let mut packet = Vec::new();
-    for (ms, bytes) in [(10, 80), (20, 80), (50, 240), (80, 240)] {
-        sender.frame(8, &vec![0xAA; bytes], &mut packet);
-        stream.receive(PHONE.parse().unwrap(), &packet, at(ms).at);
-        stream.receive(PHONE.parse().unwrap(), &packet, at(ms).at);
+    let mut next = 0;
+    for (index, ms) in (0..1_000).step_by(20).enumerate() {
+        // 10, 20 and 60 ms in turns, as soon as they were spoken, and each of them twice.
+        while next + 60 <= ms {
+            let ptime = [10, 20, 60][index % 3];
+            sender.audio(8, &vec![0xAA; ptime * 8], ptime as u32 * 8, &mut packet);
+            for _ in 0..2 {
+                stream.receive(PHONE.parse().unwrap(), &packet, at(ms).at);
+            }
+            next += ptime as u64;
+        }
+        assert_eq!(run(&mut stream, ms, ms), None);
     }
     let heard = bot.heard.lock().unwrap();
-    let times: Vec<&str> = heard.iter().map(|told| told.split_once(' ').unwrap().0).collect();
-    assert_eq!(times, ["20", "50", "80", "80"], "80 + 80, then 240 twice; repeats are not played");
-    assert_eq!(stream.conclude().received, 4);
+    assert_eq!(heard.len(), 50, "one a tick");
+    let began = heard.iter().position(|told| told.ends_with("audio 1")).unwrap();
+    assert!(began < 10, "{heard:?}");
+    assert!(heard[began..].iter().all(|told| told.ends_with("audio 1")), "{heard:?}");
+}
+
+#[test]
+fn frames_that_were_missed_are_heard_afterwards_up_to_a_bound() {
+    let bot = Parrot::default();
+    let mut stream = talking(&bot);
+    for (ms, frames) in [(0, 1), (100, 6), (120, 7), (60_000, 18)] {
+        run(&mut stream, ms, ms);
+        assert_eq!(bot.heard.lock().unwrap().len(), frames, "{ms}");
+    }
 }
 
 #[test]
@@ -176,11 +216,12 @@ fn a_key_is_heard_once_and_a_stranger_not_at_all() {
         stream.receive(PHONE.parse().unwrap(), &packet, at(100).at);
     }
     assert_eq!(*bot.heard.lock().unwrap(), ["100 key 5"]);
-    let received = stream.receiver.figures().received;
+    let received = stream.hearing.figures().received;
     phone.sender.frame(8, &[0xAA; 160], &mut packet);
     stream.receive("203.0.113.9:4000".parse().unwrap(), &packet, at(6_000).at);
     stream.receive(PHONE.parse().unwrap(), b"not RTP", at(6_000).at);
-    assert_eq!(stream.receiver.figures().received, received);
+    assert_eq!(stream.hearing.figures().received, received);
+    assert_eq!(stream.conclude().audio.unwrap().strays, 2);
 }
 
 #[test]
@@ -208,10 +249,10 @@ fn a_callee_on_hold_is_neither_sent_to_nor_missed() {
     stream.described(hold, Time::ZERO);
     let mut packet = Vec::new();
     for ms in (0..30_000).step_by(20) {
-        assert_eq!(stream.tick(at(ms), &mut packet), (None, None));
+        assert_eq!(tick(&mut stream, at(ms), &mut packet), (None, None));
     }
     stream.described(remote(), at(30_000).at);
-    let (to, _) = stream.tick(at(30_000), &mut packet);
+    let (to, _) = tick(&mut stream, at(30_000), &mut packet);
     assert!(to.is_some());
     assert_eq!(Packet::parse(&packet).unwrap().header.timestamp, 1_000 + 160 * 1_500);
 }
@@ -253,7 +294,7 @@ fn a_bot_that_hangs_up_is_asked_nothing_more_and_the_line_stays_quiet_until_the_
     assert_eq!(run(&mut stream, 100, 100), Some((100, Verdict::BotHungUp)));
     *bot.says.lock().unwrap() = Some("would panic");
     let mut packet = Vec::new();
-    let (to, verdict) = stream.tick(at(120), &mut packet);
+    let (to, verdict) = tick(&mut stream, at(120), &mut packet);
     assert!(to.is_some() && verdict.is_none());
     assert_eq!(Packet::parse(&packet).unwrap().payload, [0xD5; 160]);
 }
@@ -268,4 +309,104 @@ fn a_bot_that_panics_fails_its_own_call() {
         let failed = Verdict::BotFailed("the bot panicked".into());
         assert_eq!(run(&mut stream, 20, 20), Some((20, failed)));
     }
+}
+
+#[test]
+fn time_on_hold_is_neither_silence_nor_a_dead_line() {
+    let mut stream = talking(&Parrot::default());
+    let mut phone = Phone::new();
+    phone.says(&mut stream, 40, 0);
+    assert_eq!(run(&mut stream, 0, 5_000), None);
+    // Music is not sent by everybody who puts us on hold.
+    stream.described(Remote { direction: Direction::SendOnly, ..remote() }, at(5_000).at);
+    assert_eq!(run(&mut stream, 5_020, 65_000), None);
+    stream.described(remote(), at(65_000).at);
+    for ms in (65_020..74_900).step_by(20) {
+        phone.says(&mut stream, 40, ms);
+        assert_eq!(run(&mut stream, ms, ms), None, "{ms}");
+    }
+    let silent = Some((75_000, Verdict::SilentCustomer));
+    assert_eq!(run(&mut stream, 74_900, 80_000), silent, "five seconds before, ten after");
+}
+
+#[test]
+fn keys_in_the_audio_are_heard_from_those_who_send_no_events_and_only_from_them() {
+    for (dtmf, expected) in [(None, "5"), (Some(101), "")] {
+        let bot = Parrot::default();
+        let mut stream = talking(&bot);
+        stream.described(Remote { dtmf, ..remote() }, Time::ZERO);
+        let mut phone = Phone::new();
+        for ms in (0..1_000).step_by(20) {
+            let mut samples = [0; FRAME_SAMPLES];
+            if (400..500).contains(&ms) {
+                for (index, sample) in samples.iter_mut().enumerate() {
+                    let angle = (ms * 8 + index as u64) as f64 / 8_000.0 * std::f64::consts::TAU;
+                    *sample = (((angle * 770.0).sin() + (angle * 1_336.0).sin()) * 5_000.0) as i16;
+                }
+            }
+            phone.plays(&mut stream, &samples, ms);
+            run(&mut stream, ms, ms);
+        }
+        let heard = bot.heard.lock().unwrap();
+        let keys: String =
+            heard.iter().filter_map(|told| told.split_once("key ")).map(|key| key.1).collect();
+        assert_eq!(keys, expected);
+    }
+}
+
+#[test]
+fn what_is_told_of_the_audio_is_what_happened_to_it() {
+    let mut stream = talking(&Parrot::default());
+    stream.open_reports(at(0));
+    let (mut phone, mut theirs) = (Phone::new(), rtp::Receiver::new());
+    let mut reports = rtcp::Session::new(9, 0, 1 << 60, 5, Time::ZERO);
+    let rtcp: SocketAddr = "10.0.0.1:4001".parse().unwrap();
+    let mut random = StdRng::seed_from_u64(4);
+    let (mut sent, mut lost, mut there_lost, mut packet) = (0, 0, 0, Vec::new());
+    for ms in (0..60_000).step_by(20) {
+        phone.sender.frame(8, &[0xAA; 160], &mut phone.packet);
+        sent += 1;
+        // The very last cannot be known to be lost.
+        if random.random_bool(0.2) && ms < 59_900 {
+            lost += 1;
+        } else {
+            stream.receive(PHONE.parse().unwrap(), &phone.packet, at(ms).at);
+        }
+        let mut scratch = Vec::new();
+        stream.tick(at(ms), &mut scratch, &mut |_, bytes| {
+            if random.random_bool(0.05) {
+                there_lost += 1;
+            } else {
+                // 30 ms each way.
+                theirs.receive(at(ms + 30).at, &Packet::parse(bytes).unwrap().header);
+            }
+            true
+        });
+        if reports.due() <= at(ms).at {
+            reports.report(at(ms - 30).at, &phone.sender, theirs.heard(), false, &mut packet);
+            stream.receive_report(rtcp, &packet, at(ms).at);
+        }
+        if let Some(to) = stream.report(at(ms).at, false, &mut packet) {
+            assert_eq!(to, rtcp);
+            reports.receive(at(ms + 30).at, &phone.sender, &packet).unwrap();
+        }
+    }
+    // A forged good-bye, and one from a stranger: the call goes on.
+    let bye = [0x80, 201, 0, 1, 0, 0, 0, 9, 0x81, 203, 0, 1, 0, 0, 0, 9];
+    stream.receive_report(rtcp, &bye, at(60_000).at);
+    stream.receive_report("203.0.113.9:4001".parse().unwrap(), &bye, at(60_000).at);
+    assert_eq!(run(&mut stream, 60_000, 60_000), None);
+
+    let audio = stream.conclude().audio.unwrap();
+    assert_eq!((audio.heard.received, audio.heard.lost), (sent - lost, lost));
+    assert!(audio.heard.jitter_ms < 1.0 && audio.heard.late < 20, "{audio:?}");
+    let opinion = audio.heard.mos.unwrap();
+    assert!((2.2..2.7).contains(&opinion), "20 % of loss: {opinion}");
+    let told = audio.told.unwrap();
+    let share = f64::from(told.lost) / f64::from(told.lost + told.received);
+    let truth = f64::from(there_lost) / f64::from(audio.sent);
+    assert!((share - truth).abs() < 0.01, "{share} for {truth}");
+    let trip = audio.round_trip_ms.unwrap();
+    assert!((55.0..65.0).contains(&trip), "{trip} ms");
+    assert_eq!(audio.strays, 1);
 }
