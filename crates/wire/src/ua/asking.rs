@@ -8,10 +8,7 @@ use super::{
     compose::{self, ALLOW, SDP, SUPPORTED},
     event::Means,
 };
-use crate::{
-    message::{Name, Refresher},
-    time::Time,
-};
+use crate::{message::Refresher, time::Time};
 
 /// More at once are a far end that plays with us: forks with a reliable provisional each.
 const ASKS_MAX: usize = 16;
@@ -158,6 +155,12 @@ impl Common {
             return Some(Answered::Done);
         }
         let ask = self.take_ask(shared, index);
+        // The ACK goes to the new target already.
+        if matches!((&ask.purpose, code), (Purpose::Renew(_), 200..300))
+            && let Some(dialog) = self.dialog_mut(&ask.tag)
+        {
+            dialog.moved(came.message);
+        }
         if is_invite {
             self.ack_reinvite(shared, now, &ask, code);
         }
@@ -168,15 +171,7 @@ impl Common {
         Some(match ask.purpose {
             // Whether a provisional was acknowledged or not, the INVITE goes its way.
             Purpose::Prack { .. } => Answered::Done,
-            Purpose::Renew(means) => {
-                if (200..300).contains(&code)
-                    && came.message.get(Name::Contact).is_some()
-                    && let Some(dialog) = self.dialog_mut(&ask.tag)
-                {
-                    dialog.moved(came.message);
-                }
-                self.renewed(shared, now, means, code, came)
-            }
+            Purpose::Renew(means) => self.renewed(shared, now, means, code, came),
         })
     }
 

@@ -8,11 +8,7 @@ use super::{
     event::Event,
     session::{MIN_SE, Wish},
 };
-use crate::{
-    message::{Envelope, Name},
-    sdp,
-    time::Time,
-};
+use crate::{message::Envelope, sdp, time::Time};
 
 /// The extensions that a request may require of us.
 pub(super) const EXTENSIONS: &[&str] = &["100rel", "timer"];
@@ -119,9 +115,7 @@ impl Common {
             None => is_invite.then(|| self.sdp.clone()),
         };
         let agreed = self.agree(shared, now, wish);
-        if came.message.get(Name::Contact).is_some()
-            && let Some(dialog) = self.dialog_mut(came.tag_of_from())
-        {
+        if let Some(dialog) = self.dialog_mut(came.tag_of_from()) {
             dialog.moved(came.message);
         }
         let contact = compose::contact("", self.contact, self.transport);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    by_hand::{ByHand, answer, bare, branch, header, headers, ok, what},
+    by_hand::{ByHand, answer, bare, branch, header, headers, ok, request, what},
     net::{End, invite},
 };
 use crate::ua::{EndCause, Event, Peer, Timers, UaConfig};
@@ -85,6 +85,20 @@ fn a_refusal_says_when_to_come_back() {
         far.receive(answer(&invited, 503, "b", &format!("Retry-After: {said}\r\n")));
         assert_eq!(far.ended().retry_after, seconds, "{said}");
     }
+}
+
+#[test]
+fn the_cause_of_the_telephone_network_is_told() {
+    let mut far = ByHand::new();
+    let (_, invited) = far.call();
+    far.receive(answer(&invited, 480, "b", "Reason: Q.850;cause=19;text=\"No answer\"\r\n"));
+    assert_eq!((far.ended().code, far.ended().q850), (Some(480), Some(19)));
+
+    let mut far = ByHand::new();
+    let (_, invited) = far.call();
+    far.receive(ok(&invited, "b"));
+    far.receive(request(&invited, "BYE", 1, "b", "Reason: SIP;cause=200, Q.850;cause=16\r\n\r\n"));
+    assert_eq!((far.cause(), far.ended().q850), (EndCause::ByeReceived, Some(16)));
 }
 
 #[test]

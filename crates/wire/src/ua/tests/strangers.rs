@@ -44,6 +44,62 @@ fn strangers_are_answered_and_nothing_of_them_is_kept() {
 }
 
 #[test]
+fn a_scanner_learns_nothing_from_the_user_it_asks_for() {
+    for method in ["INVITE", "REGISTER", "OPTIONS", "SUBSCRIBE", "MESSAGE"] {
+        let answer_for = |user: &str| {
+            let mut far = ByHand::new();
+            far.call();
+            far.receive(stranger(method, "").replace("sip:caller@", &format!("sip:{user}@")));
+            far.one().replace(&format!("sip:{user}@"), "sip:caller@")
+        };
+        let known = answer_for("+911140001000");
+        for user in ["100", "admin", "00442079460000", "+911140001000", "caller"] {
+            assert_eq!(answer_for(user), known, "{method} {user}");
+        }
+        assert!(!known.contains("-Authenticate"), "nobody is challenged: {known}");
+    }
+}
+
+#[test]
+fn a_source_that_asks_without_end_is_answered_less_and_others_are_not() {
+    let mut far = ByHand::new();
+    let answered = |far: &mut ByHand, from: &str, times: u32| {
+        (0..times).for_each(|_| far.receive_from(from, stranger("OPTIONS", "")));
+        far.taken().len()
+    };
+    assert_eq!(answered(&mut far, "198.51.100.1:5060", 1_000), 100);
+    assert_eq!(answered(&mut far, "198.51.100.1:7777", 10), 0, "another port is the same source");
+    assert_eq!(answered(&mut far, "198.51.100.2:5060", 10), 10);
+    assert_eq!(answered(&mut far, "[2001:db8::1]:5060", 1_000), 100);
+    assert_eq!(answered(&mut far, "[2001:db8::2]:5060", 10), 0, "one /64 is one source");
+    far.receive_from("198.51.100.1:5060", stranger("OPTIONS", "").replace("1 OPTIONS", "1 BYE"));
+    assert_eq!(far.taken(), [""; 0], "what is faulty counts as well");
+    far.pass(std::time::Duration::from_secs(1));
+    assert_eq!(answered(&mut far, "198.51.100.1:5060", 1_000), 50);
+
+    // Calls are served however much the same source asks besides.
+    let (_, invited) = far.call();
+    answered(&mut far, "192.0.2.2:5060", 1_000);
+    far.receive(ok(&invited, "b"));
+    assert!(far.one().starts_with("ACK "));
+}
+
+#[test]
+fn an_answer_to_a_stranger_is_hardly_longer_than_its_request() {
+    for method in ["INVITE", "OPTIONS", "BYE", "REGISTER", "DANCE"] {
+        for asked in
+            [stranger(method, ""), stranger(method, "").replace("Call-ID: strange\r\n", "")]
+        {
+            let mut far = ByHand::new();
+            far.receive(&asked);
+            let given = far.one();
+            assert!(given.len() <= asked.len() + 250, "{} {}", given.len(), asked.len());
+            assert_eq!(far.pass(std::time::Duration::from_secs(60)), [], "and comes once");
+        }
+    }
+}
+
+#[test]
 fn faulty_requests_are_told_so_and_faulty_answers_are_dropped() {
     for (from, to, code) in [
         ("SIP/2.0\r\nVia", "SIP/7.0\r\nVia", 505),
