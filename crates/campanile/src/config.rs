@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
 use anyhow::{Context, bail};
+use campanile_domain::guard::day::DailyLimits;
 use campanile_engine::PublicAddress;
 use clap::Args;
 use serde::Deserialize;
@@ -36,7 +37,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "CAMPANILE_DRAIN_SECONDS")]
     drain_seconds: Option<u32>,
     /// TOML file with the same names (`data`, `listen`, `sip`, `public_address`,
-    /// `rtp_ports`, `max_calls`, `drain_seconds`), and `dns_servers`; flags win over it.
+    /// `rtp_ports`, `max_calls`, `drain_seconds`), and `daily_calls_max`,
+    /// `daily_minutes_max` and `dns_servers`; flags win over it.
     #[arg(long, env = "CAMPANILE_CONFIG")]
     config: Option<PathBuf>,
 }
@@ -50,6 +52,7 @@ pub(crate) struct ServeConfig {
     pub(crate) public_address: PublicAddress,
     pub(crate) rtp_ports: RangeInclusive<u16>,
     pub(crate) max_calls: u32,
+    pub(crate) daily_limits: DailyLimits,
     pub(crate) drain: Duration,
     pub(crate) dns_servers: Vec<SocketAddr>,
 }
@@ -64,6 +67,11 @@ struct ConfigFile {
     rtp_ports: Option<String>,
     max_calls: Option<u32>,
     drain_seconds: Option<u32>,
+    /// Calls that may be dialled from midnight to midnight in UTC, over all campaigns; no
+    /// limit when absent. The guard against a night of toll fraud (DI-14).
+    daily_calls_max: Option<u64>,
+    /// The same for minutes of talk.
+    daily_minutes_max: Option<u64>,
     /// Name servers that carriers are looked up with, such as `["10.0.0.2:53"]`, instead of
     /// those of the system.
     #[serde(default)]
@@ -122,6 +130,10 @@ impl ServeArgs {
             public_address: self.public_address.or(public_address).unwrap_or_default(),
             rtp_ports: first..=last,
             max_calls: self.max_calls.or(file.max_calls).unwrap_or(1_000),
+            daily_limits: DailyLimits {
+                calls_max: file.daily_calls_max,
+                minutes_max: file.daily_minutes_max,
+            },
             drain: self
                 .drain_seconds
                 .or(file.drain_seconds)
@@ -148,5 +160,9 @@ mod tests {
         assert!(toml::from_str::<ConfigFile>("lisen = '127.0.0.1:1'").is_err());
         let file: ConfigFile = toml::from_str("listen = '127.0.0.1:1'\nmax_calls = 5").unwrap();
         assert_eq!(file.max_calls, Some(5));
+        let limits = "daily_calls_max = 20_000\ndaily_minutes_max = 9_000";
+        let file: ConfigFile = toml::from_str(limits).unwrap();
+        assert_eq!((file.daily_calls_max, file.daily_minutes_max), (Some(20_000), Some(9_000)));
+        assert!(toml::from_str::<ConfigFile>("daily_calls_max = -1").is_err());
     }
 }

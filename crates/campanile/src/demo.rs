@@ -137,6 +137,7 @@ async fn start_server(args: &DemoArgs, data: &std::path::Path) -> anyhow::Result
         public_address: PublicAddress::Ip(loopback),
         rtp_ports: 20_000..=29_999,
         max_calls: 500,
+        daily_limits: Default::default(),
         drain: DRAIN,
         dns_servers: Vec::new(),
     };

@@ -102,6 +102,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         public_address: config.public_address,
         rtp_ports: config.rtp_ports,
         max_calls: config.max_calls,
+        daily_limits: config.daily_limits,
         drain: config.drain,
         dns_servers: config.dns_servers,
     };

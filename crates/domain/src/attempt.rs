@@ -35,6 +35,9 @@ pub struct Lease {
     pub dialled: u32,
     /// The caller ID of the last attempt, kept while it is healthy (DI-8).
     pub last_number: Option<NumberId>,
+    /// It was abandoned in this run and has not talked to a bot since: it is dialled
+    /// only with a seat kept for it (DI-16).
+    pub seat_owed: bool,
     /// Fences this claim: a later claim of the same contact has a higher epoch.
     pub epoch: i64,
 }
@@ -58,7 +61,10 @@ pub struct NewAttempt {
     pub caller_id: PhoneNumber,
     /// Which number of ours that is.
     pub number_id: NumberId,
-    /// When.
+    /// Carriers tried, this one included: the n of its Call-ID. `carrier`,
+    /// `caller_id` and `number_id` are those of this try.
+    pub tries: u32,
+    /// When it was first asked for.
     pub at: Timestamp,
 }
 

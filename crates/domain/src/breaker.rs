@@ -240,9 +240,16 @@ impl Breaker {
         if trouble {
             self.cause = cause_of(report);
         }
-        // On trial, one failure is enough.
-        let on_trial = matches!(self.state(now), BreakerState::Probing { .. });
-        let event = if trips || (trouble && on_trial) {
+        let again = match self.state(now) {
+            BreakerState::Closed { .. } => trips,
+            // Calls that left before it rests say what is known; a time that it names
+            // itself does not.
+            BreakerState::Resting { .. } => trips && retry_after.is_some(),
+            // On trial one refusal is enough, and a silence says nothing new: the probes
+            // go on, one every ten seconds, so that a carrier that wakes up is seen soon.
+            BreakerState::Probing { .. } => trouble && sign != Sign::Silence,
+        };
+        let event = if again {
             BreakerEvent::Tripped { until: now + self.rest(retry_after, now) }
         } else if trouble {
             BreakerEvent::Failed

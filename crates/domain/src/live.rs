@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{CampaignId, CarrierId},
+    ids::{CampaignId, CarrierId, ContactId},
     outcome::words,
     why::Reason,
 };
@@ -57,6 +57,10 @@ pub struct LiveView {
     pub eta_seconds: Option<u64>,
     /// Use of each carrier of the pool.
     pub carriers: Vec<CarrierLoad>,
+    /// Contacts that wait because a call of another campaign engages their number
+    /// (DI-13), at most 100 of them.
+    #[serde(default)]
+    pub engaged: Vec<ContactId>,
 }
 
 /// Use of one carrier, over all campaigns.

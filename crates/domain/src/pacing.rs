@@ -12,8 +12,8 @@ use crate::settings::{PacingMode, PacingSettings};
 pub enum Pacing {
     /// Never more calls on their way than free seats: nobody is abandoned.
     Progressive,
-    /// A fixed number of calls on their way for each free seat, eased to one while the
-    /// abandon limit is reached.
+    /// A fixed number of calls on their way for each free seat, as far as the abandon
+    /// limit has room for every one of them that finds no seat.
     Ratio {
         /// Dials a free seat, 1 to 10.
         ratio: f64,
@@ -87,12 +87,22 @@ impl Pacing {
     /// How many calls to start now.
     pub fn dials(&mut self, load: Load, now: Timestamp) -> u32 {
         let _ = now;
+        self.on_their_way(load.free()).saturating_sub(load.in_flight)
+    }
+
+    /// Whether a free seat may be kept for one call: taking it out leaves room enough
+    /// for the calls that are on their way (DI-16).
+    pub fn may_keep_seat(&self, load: Load) -> bool {
+        load.free() > 0 && load.in_flight <= self.on_their_way(load.free() - 1)
+    }
+
+    /// The most calls that may be on their way to so many free seats.
+    fn on_their_way(&self, free: u32) -> u32 {
         match self {
-            Self::Progressive | Self::Predictive => load.free().saturating_sub(load.in_flight),
+            Self::Progressive | Self::Predictive => free,
             Self::Ratio { ratio, answers } => {
-                let ratio = if answers.is_at_limit() { 1.0 } else { *ratio };
-                let wanted = (f64::from(load.free()) * ratio).floor() as u32;
-                wanted.saturating_sub(load.in_flight)
+                let wanted = (f64::from(free) * ratio).floor() as u32;
+                wanted.min(free.saturating_add(answers.room()))
             }
         }
     }
@@ -115,13 +125,25 @@ impl Pacing {
         }
     }
 
-    /// Whether it dials less than it was set to, for the abandon limit.
-    pub fn is_eased(&self) -> bool {
+    /// Why it dials less than it was set to, if it does.
+    pub fn eased(&self) -> Option<Eased> {
         match self {
-            Self::Ratio { answers, .. } => answers.is_at_limit(),
-            Self::Progressive | Self::Predictive => false,
+            Self::Ratio { ratio, answers } if *ratio > 1.0 && answers.room() == 0 => {
+                Some(if answers.abandoned == 0 { Eased::Cold } else { Eased::AtLimit })
+            }
+            Self::Ratio { .. } | Self::Progressive | Self::Predictive => None,
         }
     }
+}
+
+/// Why one dial a free seat is all there is for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Eased {
+    /// Too few calls were answered for even one abandoned among them: the start never
+    /// over-dials.
+    Cold,
+    /// One more abandoned call would break the limit.
+    AtLimit,
 }
 
 /// How many answered calls are looked back at for the abandon limit.
@@ -146,10 +168,18 @@ impl Answers {
         self.abandoned += usize::from(abandoned);
     }
 
-    /// The next abandoned call would break the limit.
-    fn is_at_limit(&self) -> bool {
-        self.abandoned > 0
-            && (self.abandoned + 1) as f64 > self.limit * (self.recent.len() + 1) as f64
+    /// How many calls could be abandoned now, all at once, and the limit would hold.
+    ///
+    /// Nothing is assumed of how many answer: while seats do not vanish, the share of
+    /// abandoned calls among the last answers never exceeds the limit. A limit of 1
+    /// limits nothing.
+    fn room(&self) -> u32 {
+        if self.limit >= 1.0 {
+            return u32::MAX;
+        }
+        // A hair more, so that 0.03 × 100 is 3.
+        let allowed = (self.limit * self.recent.len() as f64 + 1e-9) as usize;
+        allowed.saturating_sub(self.abandoned) as u32
     }
 }
 
@@ -162,21 +192,32 @@ mod tests {
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn ratio(ratio: f64) -> Pacing {
-        Pacing::of(&PacingSettings { mode: PacingMode::Ratio, ratio, ..PacingSettings::default() })
+        limited(ratio, 1.0)
+    }
+
+    fn limited(ratio: f64, abandon_limit: f64) -> Pacing {
+        Pacing::of(&PacingSettings {
+            mode: PacingMode::Ratio,
+            ratio,
+            abandon_limit,
+            ..PacingSettings::default()
+        })
     }
 
     #[test]
-    fn a_ratio_is_eased_while_three_in_a_hundred_are_abandoned() {
-        let mut pacing = ratio(2.0);
+    fn a_ratio_over_dials_as_far_as_three_in_a_hundred_may_be_abandoned() {
+        let mut pacing = limited(2.0, 0.03);
         let load = Load { seats: 10, talking: 0, in_flight: 0 };
-        let answers = |pacing: &mut Pacing, count: u32, event| {
+        let mut after = |count: u32, event| {
             (0..count).for_each(|_| pacing.observe(event, NOW));
-            (pacing.is_eased(), pacing.dials(load, NOW))
+            (pacing.eased(), pacing.dials(load, NOW))
         };
-        assert_eq!(answers(&mut pacing, 80, PacingEvent::Seated), (false, 20));
-        assert_eq!(answers(&mut pacing, 1, PacingEvent::Abandoned), (false, 20));
-        assert_eq!(answers(&mut pacing, 1, PacingEvent::Abandoned), (true, 10));
-        assert_eq!(answers(&mut pacing, 60, PacingEvent::Seated), (false, 20));
+        assert_eq!(after(33, PacingEvent::Seated), (Some(Eased::Cold), 10), "no over-dial cold");
+        assert_eq!(after(1, PacingEvent::Seated), (None, 11));
+        assert_eq!(after(66, PacingEvent::Seated), (None, 13));
+        assert_eq!(after(3, PacingEvent::Abandoned), (Some(Eased::AtLimit), 10));
+        assert_eq!(after(297, PacingEvent::Seated), (None, 19));
+        assert_eq!(after(1_000, PacingEvent::Seated), (None, 20), "what is long past is forgotten");
     }
 
     #[test]
@@ -188,6 +229,16 @@ mod tests {
         assert_eq!(pacing.dials(Load { seats: 10, talking: 10, in_flight: 0 }, NOW), 0);
     }
 
+    #[test]
+    fn a_seat_is_kept_only_when_the_calls_on_their_way_can_spare_it() {
+        let load = |in_flight| Load { seats: 3, talking: 1, in_flight };
+        assert!(Pacing::Progressive.may_keep_seat(load(1)));
+        assert!(!Pacing::Progressive.may_keep_seat(load(2)));
+        assert!(ratio(2.0).may_keep_seat(load(2)));
+        assert!(!ratio(2.0).may_keep_seat(load(3)));
+        assert!(!ratio(9.0).may_keep_seat(Load { seats: 3, talking: 3, in_flight: 0 }));
+    }
+
     proptest! {
         #[test]
         fn progressive_never_has_more_calls_than_seats(
@@ -196,6 +247,46 @@ mod tests {
             for mut pacing in [Pacing::Progressive, Pacing::Predictive] {
                 let dials = pacing.dials(Load { seats, talking, in_flight }, NOW);
                 prop_assert!(dials == 0 || talking + in_flight + dials <= seats);
+            }
+        }
+
+        /// Whoever answers, and in whatever order seats fall free: the share of abandoned
+        /// calls never exceeds the limit.
+        #[test]
+        fn no_ratio_breaks_the_abandon_limit(
+            seats in 1u32..60, dials_a_seat in 1.0f64..10.0, percent in 0u32..30,
+            dice in prop::collection::vec(0u32..100, 3_000),
+        ) {
+            let limit = f64::from(percent) / 100.0;
+            let mut pacing = limited(dials_a_seat, limit);
+            let mut load = Load { seats, talking: 0, in_flight: 0 };
+            let (mut answered, mut abandoned) = (0u32, 0u32);
+            for die in dice {
+                load.in_flight += pacing.dials(load, NOW);
+                match die {
+                    0..50 if load.in_flight > 0 => {
+                        load.in_flight -= 1;
+                        answered += 1;
+                        let event = if load.free() > 0 {
+                            load.talking += 1;
+                            PacingEvent::Seated
+                        } else {
+                            abandoned += 1;
+                            PacingEvent::Abandoned
+                        };
+                        pacing.observe(event, NOW);
+                    }
+                    50..75 if load.in_flight > 0 => load.in_flight -= 1,
+                    75..100 if load.talking > 0 => load.talking -= 1,
+                    _ => {}
+                }
+                // The window looks back at a thousand answers; so few are all in it.
+                if answered < 1_000 {
+                    prop_assert!(
+                        f64::from(abandoned) <= limit * f64::from(answered) + 1e-6,
+                        "{abandoned} of {answered} abandoned at {limit}"
+                    );
+                }
             }
         }
 

@@ -274,7 +274,7 @@ pub fn automatic_result(outcome: Outcome, report: &CallReport) -> ConversationRe
 }
 
 /// How long after a silence the callee's phone may still ring (R-1, DI-10).
-fn silence(settings: &Settings) -> SignedDuration {
+pub(crate) fn silence(settings: &Settings) -> SignedDuration {
     SignedDuration::from_secs(i64::from(settings.ring_timeout_seconds) + SILENCE_S)
 }
 

@@ -9,6 +9,9 @@
 mod call;
 mod carriers;
 mod dial;
+mod ending;
+mod engaged;
+mod failover;
 mod figures;
 mod messages;
 mod meter;
@@ -21,19 +24,19 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use self::messages::{CallEvent, Command, Input, Placement};
 use self::{
-    call::Call,
+    call::{Call, Refused},
     carriers::{Carriers, Refusal},
+    ending::NO_VERDICT,
+    engaged::Engaged,
     run::Run,
 };
 use crate::{
-    attempt::{AttemptEvent, AttemptState, CallReport, Finish, Lease, NewAttempt, Next},
-    breaker::Verdict,
+    attempt::{AttemptEvent, AttemptState, Lease},
     campaign::Status,
+    guard::day::{DailyLimits, Day, Reached, Spent},
     ids::{AttemptId, CampaignId, IdSource},
     live::LiveView,
-    outcome::Ending,
     pacing::PacingEvent,
-    retry::{self, After, RunEnd},
     setup::{DiallerSetup, QueueState},
 };
 
@@ -69,6 +72,13 @@ pub struct Scheduler {
     runs: BTreeMap<CampaignId, Run>,
     carriers: Carriers,
     calls: HashMap<AttemptId, Call>,
+    /// The phones that those calls engage.
+    engaged: Engaged,
+    day: Day,
+    /// The daily limit that is reached.
+    reached: Option<Reached>,
+    /// Talk of live calls, as it was last added up, and when.
+    live_talk: (u64, Timestamp),
     /// Answered calls that wait for a seat, oldest first, and until when.
     waiting: VecDeque<(AttemptId, Timestamp)>,
     /// Finished attempts that the store has not confirmed.
@@ -100,6 +110,10 @@ impl Scheduler {
             runs: BTreeMap::new(),
             carriers: Carriers::default(),
             calls: HashMap::new(),
+            engaged: Engaged::default(),
+            day: Day::new(DailyLimits::default(), Spent::default(), now),
+            reached: None,
+            live_talk: (0, Timestamp::MIN),
             waiting: VecDeque::new(),
             finishing: HashMap::new(),
             lead: SignedDuration::from_millis(1),
@@ -107,6 +121,11 @@ impl Scheduler {
             commands: VecDeque::new(),
             wake_at: now,
         }
+    }
+
+    /// Under these limits of the deployment, of which so much is spent today.
+    pub fn with_daily_limits(self, limits: DailyLimits, spent: Spent) -> Self {
+        Self { day: Day::new(limits, spent, self.now), ..self }
     }
 
     /// Takes in what happened.
@@ -195,7 +214,7 @@ impl Scheduler {
         }
         call.advance(AttemptEvent::Recorded, &mut run.tally);
         run.store_answered();
-        let took = self.now.duration_since(call.attempt.at).max(SignedDuration::ZERO);
+        let took = self.now.duration_since(call.asked_at).max(SignedDuration::ZERO);
         // Whole microseconds, as tokens are counted in.
         let lead_us = (self.lead.as_micros() * 7 + took.as_micros()) / 8;
         self.lead = SignedDuration::from_micros(lead_us as i64).min(LEAD_MAX);
@@ -203,11 +222,15 @@ impl Scheduler {
     }
 
     fn not_recorded(&mut self, attempt: AttemptId) {
-        if let Some(call) = self.forget_unrecorded(attempt)
-            && let Some(run) = self.runs.get_mut(&call.campaign())
-        {
-            run.not_recorded(self.now);
-            run.gave_back(1, self.now);
+        let Some((call, refused)) = self.forget_unrecorded(attempt) else { return };
+        let run = self.runs.get_mut(&call.campaign());
+        match (refused, run) {
+            (Some(refused), _) => self.end_refused(call, *refused),
+            (None, Some(run)) => {
+                run.not_recorded(self.now);
+                run.gave_back(1, self.now);
+            }
+            (None, None) => {}
         }
     }
 
@@ -215,17 +238,24 @@ impl Scheduler {
         let doubtful = attempt.and_then(|attempt| self.forget_unrecorded(attempt));
         if let Some(run) = self.runs.get_mut(&campaign) {
             run.store_failed(self.now);
-            run.gave_back(usize::from(doubtful.is_some()), self.now);
+            let claims = doubtful.iter().filter(|(_, refused)| refused.is_none()).count();
+            run.gave_back(claims, self.now);
         }
-        if let Some(call) = doubtful {
-            self.commands.push_back(Command::Release(vec![call.attempt.lease.clone()]));
-            let report = call.not_sent(self.now);
-            self.finish(call.attempt, report, false);
+        match doubtful {
+            // The row is there, whichever carrier it names.
+            Some((call, Some(refused))) => self.end_refused(call, *refused),
+            Some((call, None)) => {
+                self.commands.push_back(Command::Release(vec![call.attempt.lease.clone()]));
+                let report = call.not_sent(self.now);
+                self.finish(call.attempt, report, NO_VERDICT, false);
+            }
+            None => {}
         }
     }
 
-    /// Drops a call whose row was not written, or perhaps not.
-    fn forget_unrecorded(&mut self, attempt: AttemptId) -> Option<Call> {
+    /// Drops a call whose row, or next carrier, was not written, or perhaps not; with
+    /// the end that the carrier before gave it.
+    fn forget_unrecorded(&mut self, attempt: AttemptId) -> Option<(Call, Option<Box<Refused>>)> {
         if self.calls.get(&attempt)?.state != AttemptState::Recording {
             return None;
         }
@@ -233,7 +263,13 @@ impl Scheduler {
         let run = self.runs.get_mut(&call.campaign())?;
         call.advance(AttemptEvent::Ended, &mut run.tally);
         self.carriers.not_recorded(call.carrier.id);
-        Some(call)
+        let refused = call.refused.take();
+        if refused.is_none() {
+            self.day.not_dialled(call.attempt.at);
+            self.engaged.end(call.attempt.lease.phone, None);
+            self.unpark(call.attempt.lease.phone);
+        }
+        Some((call, refused))
     }
 
     fn settled(&mut self, attempt: AttemptId, queue: Option<QueueState>) {
@@ -273,7 +309,7 @@ impl Scheduler {
                         desk.breaker.call_progressed(now);
                     }
                     run.pacing.observe(PacingEvent::Answered { after_ms: since_placed }, now);
-                    let patience = call.settings.abandon_after_ms;
+                    let patience = call.settings.seat_patience_ms();
                     let until = now + SignedDuration::from_millis(i64::from(patience));
                     self.waiting.push_back((attempt, until));
                 }
@@ -289,74 +325,48 @@ impl Scheduler {
         }
     }
 
-    fn call_ended(&mut self, attempt: AttemptId, report: CallReport) {
-        let now = self.now;
-        // A line that reports a call it was never given is mistaken.
-        if self
-            .calls
-            .get(&attempt)
-            .is_none_or(|call| matches!(call.state, AttemptState::Recording | AttemptState::Queued))
-        {
-            return;
-        }
-        let Some(mut call) = self.calls.remove(&attempt) else { return };
-        if let Some(run) = self.runs.get_mut(&call.campaign()) {
-            if call.state.is_seated() {
-                let after_ms = elapsed_ms(call.seated_at, now);
-                run.pacing.observe(PacingEvent::SeatFreed { after_ms }, now);
-            } else if report.answered_at.is_none() {
-                let after_ms = elapsed_ms(call.placed_at, now);
-                run.pacing.observe(PacingEvent::NotAnswered { after_ms }, now);
-            }
-            call.advance(AttemptEvent::Ended, &mut run.tally);
-        }
-        self.carriers.ended(call.carrier.id, attempt);
-        self.finish(call.attempt, report, true);
-    }
-
-    /// Names what an attempt came to and has it written.
-    fn finish(&mut self, attempt: NewAttempt, mut report: CallReport, awaited: bool) {
-        let now = self.now;
-        let verdict = match self.carriers.desk_mut(attempt.carrier) {
-            Some(desk) => desk.breaker.call_ended(&report, now),
-            None => Verdict { storms: false, trouble: false },
-        };
-        let outcome = report.ending.outcome(verdict.storms);
-        let uncounted = attempt.lease.dialled.saturating_sub(attempt.lease.counted);
-        let counts = retry::counts(outcome, &report, verdict.trouble, uncounted);
-        let result =
-            report.result.take().unwrap_or_else(|| retry::automatic_result(outcome, &report));
-        let campaign = attempt.lease.campaign;
-        let counted = attempt.lease.counted + u32::from(counts);
-        self.finishing.insert(attempt.id, Finishing { campaign, awaited });
-        let finish = Finish { attempt, report, outcome, counts, result };
-        if let Some(run) = self.runs.get_mut(&campaign) {
-            if awaited {
-                run.finish_asked(now);
-            }
-            if finish.report.ending != Ending::NotSent {
-                let settings = run.setup.settings.clone();
-                let after = After::of(&finish, &settings, counted, RunEnd::Open, false, now);
-                let due = match retry::settle(&after) {
-                    Next::Retry(due) | Next::Callback(due) => Some(due),
-                    Next::Final(_) => None,
-                };
-                run.figures.settled(&finish.report, due, now);
-            }
-        }
-        self.commands.push_back(Command::Finish(Box::new(finish)));
-    }
-
     /// Does what the moment allows, and finds out when the next one is.
     fn step(&mut self) {
         for run in self.runs.values_mut() {
             run.look(self.now);
         }
+        for phone in self.engaged.look(self.now) {
+            self.unpark(phone);
+        }
+        self.look_at_day();
         self.give_seats();
         self.place_queued();
         self.keep_house();
         self.dial();
         self.wake_at = self.next_wake();
+    }
+
+    /// Whether the deployment may dial any more today (DI-14).
+    fn look_at_day(&mut self) {
+        let now = self.now;
+        self.day.look(now);
+        let (_, added_up) = self.live_talk;
+        if self.day.counts_minutes()
+            && (now < added_up || now.duration_since(added_up) >= LIVE_TICK)
+        {
+            let talk = |call: &Call| elapsed_ms(call.progress.answered_at, now);
+            let today = self.calls.values().filter(|call| self.day.holds(call.attempt.at));
+            self.live_talk = (today.map(talk).sum(), now);
+        }
+        self.is_day_spent();
+    }
+
+    /// Whether a daily limit is reached now; the first time, somebody is told.
+    fn is_day_spent(&mut self) -> bool {
+        let before = self.reached;
+        self.reached = self.day.reached(self.live_talk.0);
+        if let Some(reached) = self.reached.filter(|_| before.is_none()) {
+            let sentence = reasons::daily_limit(reached);
+            self.commands.push_back(Command::Alarm(format!(
+                "{sentence}: nothing is dialled before midnight UTC"
+            )));
+        }
+        self.reached.is_some()
     }
 
     /// What a campaign owes besides dialling: claims it may not use, the end of its day,
@@ -365,7 +375,8 @@ impl Scheduler {
         let now = self.now;
         for (id, run) in &mut self.runs {
             let (campaign, number) = (*id, run.setup.run);
-            let dials = !self.shutting_down && run.may_dial(now);
+            let may_call = !self.shutting_down && self.reached.is_none();
+            let dials = may_call && run.may_dial(now);
             let usable = dials && self.carriers.any_usable(&run.setup.numbers, now);
             if !usable {
                 release(&mut self.commands, run.give_back(now));
@@ -394,7 +405,7 @@ impl Scheduler {
             if over && run.is_quiet(now) && queue.waiting == 0 && run.ask_to_end(now) {
                 self.commands.push_back(Command::Complete { campaign, run: number });
             }
-            let needs_carrier = running && run.has_bot() && run.is_somebody_due(now);
+            let needs_carrier = running && may_call && run.has_bot() && run.is_somebody_due(now);
             let works = self.carriers.any_working(&run.setup.numbers, now);
             if works {
                 run.carriers_work();
@@ -424,7 +435,7 @@ impl Scheduler {
             wake = wake.min(run.wake_at(now));
             live |= run.figures.dials_per_second(now).is_some();
             let hungry = run.may_dial(now) && (!run.claims.is_empty() || run.is_somebody_due(now));
-            if !hungry || self.shutting_down {
+            if !hungry || self.shutting_down || self.reached.is_some() {
                 continue;
             }
             live = true;
@@ -447,6 +458,10 @@ impl Scheduler {
             wake = wake.min(now + LIVE_TICK);
         }
         wake = wake.min(self.carriers.next_token(now).unwrap_or(wake));
+        wake = wake.min(self.engaged.next_free().unwrap_or(wake));
+        if self.reached.is_some() {
+            wake = wake.min(self.day.ends());
+        }
         for (_, until) in &self.waiting {
             wake = wake.min(*until);
         }

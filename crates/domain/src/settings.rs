@@ -42,9 +42,10 @@ pub struct PacingSettings {
     pub ratio: f64,
     /// The share of answered calls that may be abandoned, 0 to 1.
     pub abandon_limit: f64,
-    /// Seats beyond concurrency that catch a burst.
+    /// Seats beyond concurrency that catch a burst: answered calls may take them, and
+    /// no dial counts on them.
     pub burst_seats: u32,
-    /// Milliseconds an answered call may wait for a seat.
+    /// Milliseconds an answered call may wait for a seat, at most `abandon_after_ms`.
     pub grace_ms: u32,
 }
 
@@ -194,7 +195,18 @@ impl Default for Settings {
     }
 }
 
+/// Countries in the allow-list, at most: more than there are.
+const COUNTRIES_MAX: usize = 250;
+/// The longest that an answered call may wait for a seat, milliseconds.
+const WAIT_MAX_MS: u32 = 30_000;
+
 impl Settings {
+    /// How long an answered call waits for a seat before it is abandoned (DI-16): the
+    /// shorter of `abandon_after_ms` and the pacing's `grace_ms`, milliseconds.
+    pub fn seat_patience_ms(&self) -> u32 {
+        self.abandon_after_ms.min(self.pacing.grace_ms)
+    }
+
     /// These settings with the fields of `patch` laid over them, checked. Each
     /// fault names its field; nothing is taken over unless all of it holds.
     pub fn patched(&self, patch: &Map<String, Value>) -> Result<Self, Vec<FieldError>> {
@@ -233,7 +245,6 @@ impl Settings {
         [
             (self.pacing.mode == PacingMode::Predictive, "/pacing/mode", "pace predictively"),
             (self.amd.enabled, "/amd/enabled", "detect answering machines"),
-            (self.allowed_countries.is_some(), "/allowed_countries", "check countries"),
             (self.config_url.is_some(), "/config_url", "read settings from an address"),
             (self.starts_at.is_some(), "/starts_at", "start by itself"),
         ]
@@ -328,6 +339,28 @@ impl Settings {
         for (pointer, wanted) in self.not_built() {
             fault(pointer, "not_supported", &format!("this version does not {wanted} yet"));
         }
+        if let Some(countries) = &self.allowed_countries {
+            if !(1..=COUNTRIES_MAX).contains(&countries.len()) {
+                fault("/allowed_countries", "out_of_range", "name 1 to 250 countries");
+            } else if let Some(country) =
+                countries.iter().find(|country| !crate::phone::is_country(country))
+            {
+                fault(
+                    "/allowed_countries",
+                    "unknown_country",
+                    &format!("`{country}` is not a two-letter country code such as IN"),
+                );
+            }
+        }
+        if self.pacing.burst_seats > 100_000 {
+            fault("/pacing/burst_seats", "out_of_range", "use 0 to 100000 seats");
+        }
+        if self.pacing.grace_ms > WAIT_MAX_MS {
+            fault("/pacing/grace_ms", "out_of_range", "use 0 to 30000 milliseconds");
+        }
+        if self.abandon_after_ms > WAIT_MAX_MS {
+            fault("/abandon_after_ms", "out_of_range", "use 0 to 30000 milliseconds");
+        }
         if self.fail_after_minutes == 0 {
             fault("/fail_after_minutes", "out_of_range", "use at least 1 minute");
         }
@@ -365,6 +398,11 @@ mod tests {
             (json!({ "retry_on_system": ["completed"] }), "/retry_on_system", "not_retryable"),
             (json!({ "always_on": true, "mode": "single_day" }), "/always_on", "needs_continuous"),
             (json!({ "default_country": "Narnia" }), "/default_country", "unknown_country"),
+            (json!({ "allowed_countries": [] }), "/allowed_countries", "out_of_range"),
+            (json!({ "allowed_countries": ["IN", "in"] }), "/allowed_countries", "unknown_country"),
+            (json!({ "abandon_after_ms": 30_001 }), "/abandon_after_ms", "out_of_range"),
+            (json!({ "pacing": { "ratio": 0.9 } }), "/pacing/ratio", "out_of_range"),
+            (json!({ "pacing": { "grace_ms": 30_001 } }), "/pacing/grace_ms", "out_of_range"),
             (
                 json!({ "stop_redials_after_seconds": 10, "redial_only_under_seconds": 20 }),
                 "/redial_only_under_seconds",
@@ -380,11 +418,10 @@ mod tests {
     fn what_is_not_built_is_refused_and_not_ignored() {
         let patch = json!({
             "pacing": { "mode": "predictive" }, "amd": { "enabled": true },
-            "allowed_countries": ["IN"], "config_url": "https://example.com/dialler.json",
-            "starts_at": "2026-12-01T09:00:00Z",
+            "config_url": "https://example.com/dialler.json", "starts_at": "2026-12-01T09:00:00Z",
         });
         let faults = faults(patch);
-        assert_eq!(faults.len(), 5, "{faults:?}");
+        assert_eq!(faults.len(), 4, "{faults:?}");
         assert!(faults.iter().all(|(_, code)| *code == "not_supported"), "{faults:?}");
     }
 }

@@ -43,6 +43,12 @@ words! {
         DiallerDown = "dialler_down" / 15,
         /// The abandon rate is at its limit.
         AbandonLimit = "abandon_limit" / 16,
+        /// The only contacts left to dial are in a call of another campaign.
+        AnotherCall = "another_call" / 17,
+        /// The deployment's calls or minutes of the day are used up.
+        DailyLimit = "daily_limit" / 18,
+        /// The toll-fraud guard bars the number; said of contacts alone.
+        NumberBarred = "number_barred" / 19,
     }
 }
 

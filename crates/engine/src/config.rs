@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use campanile_domain::guard::day::DailyLimits;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// Files that the process needs beside one RTP socket a call: database, console
@@ -25,6 +26,8 @@ pub struct EngineConfig {
     pub rtp_ports: RangeInclusive<u16>,
     /// Calls of this machine at once, from the INVITE on; at least 1.
     pub max_calls: u32,
+    /// What the deployment may dial in a day (DI-14).
+    pub daily_limits: DailyLimits,
     /// How long live calls may go on after [`crate::Engine::shutdown`] (OP-3).
     pub drain: Duration,
     /// Name servers that carriers are looked up with; those of the system when empty.
@@ -181,6 +184,7 @@ mod tests {
             public_address: PublicAddress::Auto,
             rtp_ports,
             max_calls,
+            daily_limits: DailyLimits::default(),
             drain: Duration::ZERO,
             dns_servers: Vec::new(),
         }

@@ -12,6 +12,7 @@ use std::{
 };
 
 use campanile_domain::{
+    guard::day::{self, Spent},
     ids::{AttemptId, IdSource},
     scheduler::Scheduler,
 };
@@ -28,7 +29,7 @@ use crate::{
     config::{EngineConfig, EngineError, PublicAddress},
     media::{self, Media, MediaThread},
     ports::PortPool,
-    route::{NameServers, RouterParts, ShardHandle, SipLine, Suspects, local_ip},
+    route::{NameServers, RouterParts, ShardHandle, SipLine, Standings, Suspects, local_ip},
     runner::{LineBroke, Runner, RunnerParts},
     sip::{self, Gauges, LadderMessage, Shard},
 };
@@ -155,13 +156,20 @@ impl Engine {
             public: config.public_address,
             name_servers: NameServers { instead: config.dns_servers },
             suspects,
+            standings: Standings::new(live.clone()),
         };
         let now = Timestamp::now();
         let ids = IdSource::new(now.as_millisecond(), rand::random());
+        let spent = if config.daily_limits.is_limited() {
+            store.spent_since(day::beginning(now)).await?
+        } else {
+            Spent::default()
+        };
         let (shutdown, shutdown_out) = watch::channel(false);
         let runner = Runner::new(
             RunnerParts {
-                scheduler: Scheduler::new(ids, config.max_calls, now),
+                scheduler: Scheduler::new(ids, config.max_calls, now)
+                    .with_daily_limits(config.daily_limits, spent),
                 store,
                 live,
                 line: SipLine::new(router, events_out),

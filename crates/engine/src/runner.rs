@@ -258,6 +258,9 @@ impl<L: Line> Runner<L> {
                 }
                 Command::Release(leases) => self.writes.ask(Work::Release(leases)),
                 Command::Record(attempt) => self.writes.ask(Work::Record(Box::new(attempt))),
+                Command::Reroute(attempt) => self.writes.ask(Work::Reroute(Box::new(attempt))),
+                Command::Bar(leases) => self.writes.ask(Work::Bar(leases)),
+                Command::Alarm(what) => tracing::error!("{what}"),
                 Command::Progress(progress) => self.writes.ask(Work::Progress(progress)),
                 Command::Finish(finish) => self.writes.ask(Work::Finish(finish)),
                 Command::Sweep { campaign, run } => self.writes.ask(Work::Sweep { campaign, run }),

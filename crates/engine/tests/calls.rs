@@ -269,6 +269,7 @@ async fn a_second_engine_cannot_take_the_same_sip_address() {
         public_address: campanile_engine::PublicAddress::Auto,
         rtp_ports: 24_200..=24_599,
         max_calls: 10,
+        daily_limits: Default::default(),
         drain: Duration::ZERO,
         dns_servers: Vec::new(),
     };

@@ -41,7 +41,10 @@ pub(crate) struct Judge {
     numbers: HashMap<(CampaignId, ContactId), BTreeSet<u32>>,
     /// INVITEs of each carrier under its present limits.
     invites: HashMap<CarrierId, Vec<Timestamp>>,
-    placed: HashSet<AttemptId>,
+    /// INVITEs: attempts and their tries.
+    placed: HashSet<(AttemptId, u32)>,
+    /// How the last INVITE of each attempt ended, and whether it had rung.
+    refused: HashMap<AttemptId, (Ending, bool)>,
     finished: HashSet<AttemptId>,
     last_invite: BTreeMap<CampaignId, Timestamp>,
     /// Since when a campaign has been saying that it dials.
@@ -113,10 +116,14 @@ impl Judge {
         if row.is_none_or(|row| row.outcome.is_some() || row.attempt != *attempt) {
             return Err(format!("{who} has no durable row without an end"));
         }
-        if !self.placed.insert(attempt.id) {
+        if !self.placed.insert((attempt.id, attempt.tries)) {
             return Err(format!("{who} leaves twice"));
         }
-        if !self.numbers.entry((lease.campaign, lease.contact)).or_default().insert(attempt.number)
+        if attempt.tries > 1 && !self.placed.contains(&(attempt.id, attempt.tries - 1)) {
+            return Err(format!("{who} is try {} after no other", attempt.tries));
+        }
+        let first = attempt.tries == 1;
+        if first && !self.numbers.entry((lease.campaign, lease.contact)).or_default().insert(attempt.number)
         {
             return Err(format!("{who} repeats attempt number {}", attempt.number));
         }
@@ -125,6 +132,9 @@ impl Judge {
             .any(|call| call.campaign == lease.campaign && call.contact == lease.contact)
         {
             return Err(format!("{who} leaves while another call to it is up"));
+        }
+        if calls.values().any(|call| call.phone == lease.phone) {
+            return Err(format!("{who} leaves while another campaign's call to it is up"));
         }
         if placement.callee != format!("+{}", lease.phone.digits()) {
             return Err(format!("{who} goes to {}", placement.callee));
@@ -187,6 +197,20 @@ impl Judge {
         Ok(())
     }
 
+    /// A call has ended, whether or not its attempt has.
+    pub(crate) fn ended(&mut self, attempt: AttemptId, ending: Ending, rang: bool) {
+        self.refused.insert(attempt, (ending, rang));
+    }
+
+    /// An attempt goes on through another carrier: only after an explicit refusal of a
+    /// call that did not ring (DI-10).
+    pub(crate) fn reroute(&self, attempt: &NewAttempt) -> Check {
+        match self.refused.get(&attempt.id) {
+            Some((Ending::Refused { rang: false, .. }, false)) => Ok(()),
+            before => Err(format!("{:?} goes on through another after {before:?}", attempt.id)),
+        }
+    }
+
     /// A call gets a seat.
     pub(crate) fn connect(
         &mut self,
@@ -199,7 +223,10 @@ impl Judge {
             calls.values().filter(|call| call.campaign == campaign && call.connected).count();
         // A campaign that ended keeps the seats that it had.
         let seats = known.campaigns.iter().find(|setup| setup.id == campaign);
-        if seats.is_some_and(|setup| taken >= setup.settings.concurrency as usize) {
+        let seats = seats.map(|setup| {
+            setup.settings.concurrency as usize + setup.settings.pacing.burst_seats as usize
+        });
+        if seats.is_some_and(|seats| taken >= seats) {
             return Err(format!("{campaign:?} takes seat {} of its concurrency", taken + 1));
         }
         Ok(())
@@ -212,7 +239,7 @@ impl Judge {
             return Err(format!("{id:?} is finished twice"));
         }
         let sent = finish.report.ending != Ending::NotSent;
-        if sent != self.placed.contains(&id) {
+        if sent != self.placed.contains(&(id, finish.attempt.tries)) {
             return Err(format!("{id:?} is finished as {:?}", finish.report.ending));
         }
         if finish.result.disposition.is_empty() {
@@ -295,7 +322,7 @@ impl Judge {
                 }
             }
         }
-        for id in &self.placed {
+        for (id, _) in &self.placed {
             if store.attempts.get(id).is_none_or(|row| row.outcome.is_none()) {
                 return Err(format!("{id:?} was dialled and has no end"));
             }

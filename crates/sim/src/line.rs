@@ -5,6 +5,7 @@ use campanile_domain::{
     attempt::CallReport,
     ids::{AttemptId, CampaignId, CarrierId, ContactId},
     outcome::{Ending, HangupBy},
+    phone::PhoneNumber,
     result::{CallbackWish, ConversationResult},
     scheduler::Placement,
 };
@@ -19,6 +20,7 @@ pub(crate) struct LineCall {
     pub(crate) campaign: CampaignId,
     pub(crate) contact: ContactId,
     pub(crate) carrier: CarrierId,
+    pub(crate) phone: PhoneNumber,
     pub(crate) connected: bool,
     pub(crate) answered_at: Option<Timestamp>,
     pub(crate) abandon_after_ms: i64,
@@ -58,9 +60,10 @@ impl LineCall {
             campaign: attempt.lease.campaign,
             contact: attempt.lease.contact,
             carrier: attempt.carrier,
+            phone: attempt.lease.phone,
             connected: false,
             answered_at: None,
-            abandon_after_ms: i64::from(placement.settings.abandon_after_ms),
+            abandon_after_ms: i64::from(placement.settings.seat_patience_ms()),
             talk_ms: rng.random_range(500..90_000),
             bot_fails: rng.random_bool(0.03),
             result,
@@ -82,6 +85,11 @@ impl LineCall {
         if !self.bot_fails {
             self.report.first_bot_audio_at = Some(now);
         }
+    }
+
+    /// Whether it has rung.
+    pub(crate) fn has_rung(&self) -> bool {
+        self.report.ringing_at.is_some()
     }
 
     /// The one report.

@@ -10,6 +10,7 @@ use campanile_domain::{
     carrier::{Carrier, Number},
     contact::{ContactClass, ContactState},
     figures::Sums,
+    guard::Barred,
     ids::{AttemptId, CampaignId, ContactId, NumberId},
     outcome::Outcome,
     phone::PhoneNumber,
@@ -56,6 +57,8 @@ pub(crate) struct Contact {
     pub(crate) due: Timestamp,
     epoch: i64,
     last_number: Option<NumberId>,
+    /// Abandoned, and not served since.
+    pub(crate) seat_owed: bool,
     pub(crate) attempt: Option<AttemptId>,
     /// Excluded while in a call.
     excluded: bool,
@@ -81,6 +84,7 @@ impl Contact {
             due: now,
             epoch: 0,
             last_number: None,
+            seat_owed: false,
             attempt: None,
             excluded: false,
         }
@@ -245,6 +249,7 @@ impl Store {
                     counted: contact.counted,
                     dialled: contact.dialled,
                     last_number: contact.last_number,
+                    seat_owed: contact.seat_owed,
                     epoch,
                 }
             })
@@ -293,6 +298,37 @@ impl Store {
         true
     }
 
+    /// The attempt goes on through another carrier; `false` when it is refused.
+    pub(crate) fn reroute(&mut self, attempt: &NewAttempt) -> bool {
+        let lease = &attempt.lease;
+        let campaign = self.campaign(lease.campaign);
+        let status = campaign.status;
+        let contact = &mut campaign.contacts[Campaign::index_of(lease.contact)];
+        if status != Status::Running || contact.excluded || contact.attempt != Some(attempt.id) {
+            return false;
+        }
+        contact.last_number = Some(attempt.number_id);
+        let next = |row: &&mut Row| row.outcome.is_none() && row.attempt.tries + 1 == attempt.tries;
+        match self.attempts.get_mut(&attempt.id).filter(next) {
+            Some(row) => {
+                row.attempt = attempt.clone();
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Claims that may never be dialled.
+    pub(crate) fn bar(&mut self, leases: &[(Lease, Barred)]) {
+        for (lease, _) in leases {
+            let campaign = self.campaign(lease.campaign);
+            let contact = &mut campaign.contacts[Campaign::index_of(lease.contact)];
+            if contact.state == ContactState::Leased && contact.epoch == lease.epoch {
+                contact.state = ContactState::Failed;
+            }
+        }
+    }
+
     /// Ends an attempt; `None` when there is no such row.
     pub(crate) fn finish(&mut self, finish: &Finish, now: Timestamp) -> Option<QueueState> {
         let lease = &finish.attempt.lease;
@@ -300,6 +336,8 @@ impl Store {
         let first = row.outcome.is_none();
         if first {
             row.outcome = Some(finish.outcome);
+            // The row names the carrier that was dialled last.
+            row.attempt = finish.attempt.clone();
         }
         let campaign = self.campaign(lease.campaign);
         if first {
@@ -308,6 +346,12 @@ impl Store {
             let contact = &mut campaign.contacts[index];
             contact.counted += u32::from(finish.counts);
             contact.attempt = None;
+            contact.last_number = Some(finish.attempt.number_id);
+            contact.seat_owed = match finish.outcome {
+                Outcome::Abandoned => true,
+                Outcome::Completed => false,
+                _ => contact.seat_owed,
+            };
             let after = After::of(finish, &settings, contact.counted, end, contact.excluded, now);
             settle(contact, retry::settle(&after));
             let sums = &mut campaign.sums;

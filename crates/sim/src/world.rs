@@ -365,13 +365,18 @@ impl World {
                 self.soon(1_000..40_000, Event::Line(life, attempt, step));
                 Ok(())
             }
-            Command::Progress(_) => Ok(()),
+            Command::Progress(_) | Command::Alarm(_) => Ok(()),
             Command::Record(attempt) => {
                 self.judge.record(&attempt, &self.store)?;
                 if self.fault == Some(Fault::AnswersBeforeWriting) {
                     self.soon(50..1_000, Event::Tell(life, Input::Recorded(attempt.id)));
                 }
                 self.store_gets(Command::Record(attempt));
+                Ok(())
+            }
+            Command::Reroute(attempt) => {
+                self.judge.reroute(&attempt)?;
+                self.store_gets(Command::Reroute(attempt));
                 Ok(())
             }
             Command::Finish(finish) => {
@@ -381,6 +386,7 @@ impl World {
             }
             command @ (Command::Lease { .. }
             | Command::Release(_)
+            | Command::Bar(_)
             | Command::Sweep { .. }
             | Command::Complete { .. }
             | Command::Fail { .. }) => {
@@ -416,6 +422,22 @@ impl World {
                 self.answer(Input::Leased { campaign, run, leases, queue });
             }
             Command::Record(attempt) => self.record(attempt, down),
+            Command::Reroute(attempt) => {
+                let (id, campaign) = (attempt.id, attempt.lease.campaign);
+                let written = (!down || self.rng.random_bool(0.5)) && self.store.reroute(&attempt);
+                self.answer(match (down, written) {
+                    (true, _) => Input::StoreFailed { campaign, attempt: Some(id) },
+                    (false, true) => Input::Recorded(id),
+                    (false, false) => Input::NotRecorded(id),
+                });
+            }
+            Command::Bar(leases) if down => {
+                self.soon(200_000..900_000, Event::Store(self.life, Command::Bar(leases)));
+            }
+            Command::Bar(leases) => {
+                self.store.bar(&leases);
+                self.changed();
+            }
             Command::Finish(finish) if down => {
                 // The loop does not let go of an end.
                 self.soon(200_000..900_000, Event::Store(self.life, Command::Finish(finish)));
@@ -448,6 +470,7 @@ impl World {
             | Command::Connect(_)
             | Command::Abandon(_)
             | Command::HangUp(_)
+            | Command::Alarm(_)
             | Command::Progress(_) => {}
         }
         Ok(())
@@ -602,6 +625,7 @@ impl World {
             }
             Step::End(ending, sip_code, retry_after) => {
                 let Some(call) = self.calls.remove(&attempt) else { return Ok(()) };
+                self.judge.ended(attempt, ending, call.has_rung());
                 let report = Box::new(call.end(ending, sip_code, retry_after, wall));
                 if self.fault == Some(Fault::LosesReports) {
                     return Ok(());

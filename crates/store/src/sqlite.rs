@@ -9,6 +9,7 @@ mod chores;
 mod contacts;
 mod counters;
 mod dial;
+mod failover;
 mod garbage;
 mod imports;
 mod people;

@@ -7,6 +7,7 @@ use campanile_domain::{
     bot::{Bot, BotKind},
     campaign::CompletionReason,
     carrier::{Carrier, CarrierSettings, Direction, Number},
+    guard::day::Spent,
     ids::{AttemptId, BotId, CampaignId, CarrierId, ContactId, ImportId, KeyId, UserId},
     phone::PhoneNumber,
     settings::Settings,
@@ -145,6 +146,27 @@ impl Store {
         attempt: NewAttempt,
     ) -> Result<std::result::Result<(), RecordRefused>> {
         self.inner.record(attempt).await
+    }
+
+    /// The attempt goes on through another carrier, as the n-th try that its `tries`
+    /// says (DI-10): durable when this returns, and only once for each n. Refused, the
+    /// row is as it was.
+    pub async fn reroute(
+        &self,
+        attempt: NewAttempt,
+    ) -> Result<std::result::Result<(), RecordRefused>> {
+        self.inner.reroute(attempt).await
+    }
+
+    /// Contacts that the toll-fraud guard bars become `failed` without an attempt
+    /// (DI-14); claims that are not ours any more are passed over.
+    pub async fn bar(&self, leases: Vec<Lease>) -> Result<()> {
+        self.inner.bar(leases).await
+    }
+
+    /// What was dialled since a moment, over all campaigns (DI-14).
+    pub async fn spent_since(&self, since: Timestamp) -> Result<Spent> {
+        self.inner.spent_since(since).await
     }
 
     /// Ringing, answered, attached. Returns when queued; losing it is harmless.

@@ -3,9 +3,10 @@
 /// Where an attempt stands, from the moment its row is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AttemptState {
-    /// Its row is being made durable. Nothing has left this machine.
+    /// Its row is being made durable, or the carrier that it goes on through. Nothing
+    /// has left for that carrier.
     Recording,
-    /// Its row is durable; the INVITE waits for the carrier's next token.
+    /// That is durable; the INVITE waits for the carrier's next token.
     Queued,
     /// The INVITE is out: from here on the callee may be disturbed.
     Dialling,
@@ -30,6 +31,8 @@ pub enum AttemptEvent {
     Recorded,
     /// Its INVITE was handed to the line.
     Placed,
+    /// Its carrier refused it before anything rang, and another takes it (DI-10).
+    FailedOver,
     /// A 18x.
     Ringing,
     /// 200 OK.
@@ -76,6 +79,7 @@ impl AttemptState {
         match (self, event) {
             (S::Recording, E::Recorded) => Ok(S::Queued),
             (S::Queued, E::Placed) => Ok(S::Dialling),
+            (S::Dialling, E::FailedOver) => Ok(S::Recording),
             (S::Dialling, E::Ringing) => Ok(S::Ringing),
             (S::Dialling | S::Ringing, E::Answered) => Ok(S::Answered),
             (S::Answered, E::Seated) => Ok(S::Attaching),
@@ -110,6 +114,7 @@ impl AttemptState {
             (
                 state @ S::Recording,
                 event @ (E::Placed
+                | E::FailedOver
                 | E::Ringing
                 | E::Answered
                 | E::Seated
@@ -119,6 +124,7 @@ impl AttemptState {
             | (
                 state @ S::Queued,
                 event @ (E::Recorded
+                | E::FailedOver
                 | E::Ringing
                 | E::Answered
                 | E::Seated
@@ -129,22 +135,25 @@ impl AttemptState {
                 state @ (S::Dialling | S::Ringing),
                 event @ (E::Recorded | E::Placed | E::Seated | E::Unseated | E::BotAttached),
             )
-            | (state @ S::Answered, event @ (E::Recorded | E::Placed | E::BotAttached))
+            // The phone rings, or rang: no other carrier may ring it again.
+            | (state @ S::Ringing, event @ E::FailedOver)
             | (
-                state @ S::Attaching,
-                event @ (E::Recorded | E::Placed | E::Seated | E::Unseated),
+                state @ S::Answered,
+                event @ (E::Recorded | E::Placed | E::FailedOver | E::BotAttached),
             )
             | (
-                state @ S::InProgress,
-                event @ (E::Recorded | E::Placed | E::Seated | E::Unseated),
+                state @ (S::Attaching | S::InProgress | S::Ended),
+                event @ (E::Recorded | E::Placed | E::FailedOver | E::Seated | E::Unseated),
             )
             | (
                 state @ S::Abandoning,
-                event @ (E::Recorded | E::Placed | E::Seated | E::Unseated | E::BotAttached),
-            )
-            | (state @ S::Ended, event @ (E::Recorded | E::Placed | E::Seated | E::Unseated)) => {
-                Err(UnexpectedEvent { state, event })
-            }
+                event @ (E::Recorded
+                | E::Placed
+                | E::FailedOver
+                | E::Seated
+                | E::Unseated
+                | E::BotAttached),
+            ) => Err(UnexpectedEvent { state, event }),
         }
     }
 
@@ -198,6 +207,7 @@ mod tests {
         let events = [
             E::Recorded,
             E::Placed,
+            E::FailedOver,
             E::Ringing,
             E::Answered,
             E::Seated,

@@ -275,3 +275,59 @@ fn trouble_is_told_with_its_cause_from_the_first_failure_to_the_next_sign_of_lif
     breaker.call_progressed(at(3));
     assert!(breaker.trouble().is_some(), "it rests, and a call that left before it says little");
 }
+
+#[test]
+fn a_silent_carrier_is_tried_alone_every_ten_seconds_and_seen_when_it_wakes() {
+    let mut breaker = Breaker::default();
+    for _ in 0..3 {
+        breaker.call_ended(&silent(), at(0));
+    }
+    assert_eq!(breaker.ready_at(at(0)), at(10));
+    // Each probe is silent for as long as timer B takes; the next do not wait for that.
+    let mut probes = Vec::new();
+    for second in 10..200 {
+        if breaker.ready_at(at(second)) == at(second) {
+            probes.push(second);
+            breaker.call_started(at(second));
+        }
+        if probes.contains(&(second - 32)) {
+            breaker.call_ended(&silent(), at(second));
+        }
+    }
+    assert_eq!(probes, (1..20).map(|probe| probe * 10).collect::<Vec<_>>());
+    breaker.call_progressed(at(200));
+    assert!(breaker.is_closed());
+}
+
+#[test]
+fn refusals_of_calls_that_left_before_the_rest_do_not_prolong_it_and_a_time_named_does() {
+    let mut breaker = Breaker::default();
+    for _ in 0..8 {
+        breaker.call_ended(&overloaded(None), at(0));
+    }
+    assert_eq!(breaker.ready_at(at(0)), at(10), "the first rest, however many fell into it");
+    breaker.call_ended(&overloaded(Some(7)), at(1));
+    assert_eq!(breaker.ready_at(at(1)), at(10));
+    breaker.call_ended(&overloaded(Some(42)), at(2));
+    assert_eq!(breaker.ready_at(at(2)), at(44));
+}
+
+/// The silence rule over the last twenty calls (F6): half of them, whatever the order.
+#[test]
+fn half_of_the_last_twenty_silent_is_too_much_and_less_is_not() {
+    let lives = |silences: usize| {
+        let mut breaker = Breaker::default();
+        for _ in 0..20 - silences {
+            breaker.call_ended(&refused_late(486), at(0));
+        }
+        // Never three in a row, and never twice as many as the signs of life before.
+        for pair in 0..silences.div_ceil(2) {
+            let left = (silences - pair * 2).min(2);
+            (0..left).for_each(|_| drop(breaker.call_ended(&silent(), at(1))));
+            breaker.call_progressed(at(1));
+        }
+        breaker.is_closed()
+    };
+    assert!(lives(6));
+    assert!(!lives(14));
+}

@@ -10,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::meter::Meter;
 use crate::{
-    breaker::{Breaker, BreakerState},
+    attempt::CallReport,
+    breaker::{Breaker, BreakerState, Verdict},
     carrier::{Carrier, Number},
     ids::{AttemptId, CarrierId, NumberId},
     limits::TokenBucket,
@@ -146,8 +147,8 @@ impl Carriers {
                     desk.gone = false;
                     // Another address is another far end: what the old one did says nothing.
                     let (old, new) = (&desk.carrier.settings, &carrier.settings);
-                    if (&old.host, old.port, &old.auth, &old.outbound_proxy)
-                        != (&new.host, new.port, &new.auth, &new.outbound_proxy)
+                    if (&old.host, old.port, old.transport, &old.auth, &old.outbound_proxy)
+                        != (&new.host, new.port, new.transport, &new.auth, &new.outbound_proxy)
                     {
                         desk.breaker = Breaker::default();
                     }
@@ -227,6 +228,56 @@ impl Carriers {
             }
         }
         Err(refused)
+    }
+
+    /// The caller ID and carrier for a call that other carriers refused: a healthy one
+    /// that has a token and a channel now, with the number least recently used among
+    /// those it takes. One on trial is not healthy: a call that was refused once is no
+    /// probe.
+    pub(super) fn route_beyond(
+        &mut self,
+        numbers: &[Number],
+        tried: &[CarrierId],
+        now: Timestamp,
+        lead: SignedDuration,
+    ) -> Option<Route> {
+        let mut best: Option<(u64, Route)> = None;
+        for number in numbers {
+            let used = self.last_use.get(&number.id).copied().unwrap_or(0);
+            if best.as_ref().is_some_and(|(oldest, _)| *oldest <= used) {
+                continue;
+            }
+            // Its own carrier first; then one that takes the number of another.
+            let own = std::iter::once((number.carrier_id, true));
+            let others = numbers.iter().map(|other| (other.carrier_id, false));
+            for (id, is_own) in own.chain(others) {
+                let Some(desk) = self.desks.get_mut(&id).filter(|_| !tried.contains(&id)) else {
+                    continue;
+                };
+                if (is_own || desk.carrier.settings.any_caller_id)
+                    && desk.breaker.is_closed()
+                    && desk.admits(now, lead).is_ok()
+                {
+                    let route = Route { number: number.clone(), carrier: desk.carrier.clone() };
+                    best = Some((used, route));
+                    break;
+                }
+            }
+        }
+        best.map(|(_, route)| route)
+    }
+
+    /// What the end of a call says about its carrier; its breaker learns it.
+    pub(super) fn judge(
+        &mut self,
+        carrier: CarrierId,
+        report: &CallReport,
+        now: Timestamp,
+    ) -> Verdict {
+        match self.desks.get_mut(&carrier) {
+            Some(desk) => desk.breaker.call_ended(report, now),
+            None => Verdict { storms: false, trouble: false },
+        }
     }
 
     /// The mildest reason why none of these numbers can be dialled from now, `None` when

@@ -2,9 +2,10 @@
 
 use jiff::SignedDuration;
 
-use super::{Command, Placement, Scheduler, call::Call, run::Hold};
+use super::{Command, NO_VERDICT, Placement, Scheduler, call::Call, run::Hold};
 use crate::{
     attempt::{AttemptEvent, AttemptState, NewAttempt},
+    guard,
     ids::{AttemptId, CampaignId},
     pacing::PacingEvent,
     passes,
@@ -12,6 +13,8 @@ use crate::{
 
 /// A claim whose last caller ID is busy takes another after this.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(2);
+/// A claim that is owed a seat lets others go first for so long at most.
+const OWED_PATIENCE: SignedDuration = SignedDuration::from_secs(5);
 /// Claims asked for at once, at most.
 const CLAIMS_MAX: u32 = 1_000;
 
@@ -27,7 +30,9 @@ impl Scheduler {
             if call.state != AttemptState::Answered {
                 return false;
             }
-            if run.tally.load(run.setup.settings.concurrency).free() > 0 {
+            let settings = &run.setup.settings;
+            let seats = settings.concurrency.saturating_add(settings.pacing.burst_seats);
+            if run.tally.has_seat(seats, call.seat_kept) {
                 call.advance(AttemptEvent::Seated, &mut run.tally);
                 call.seated_at = Some(now);
                 run.pacing.observe(PacingEvent::Seated, now);
@@ -44,8 +49,8 @@ impl Scheduler {
         });
     }
 
-    /// INVITEs of durable attempts: the last look at campaign and carrier, then the
-    /// token.
+    /// INVITEs of durable attempts: the last look at campaign, number and carrier, then
+    /// the token.
     pub(super) fn place_queued(&mut self) {
         let now = self.now;
         for attempt in self.carriers.queued() {
@@ -55,27 +60,43 @@ impl Scheduler {
             let allowed = !self.shutting_down
                 && run.setup.run == call.attempt.lease.run
                 && run.may_dial(now)
+                && call.passes_guard(&run.setup.settings)
                 && self.carriers.still_takes(carrier, now);
             if !allowed {
-                call.advance(AttemptEvent::Ended, &mut run.tally);
-                let report = call.not_sent(now);
                 self.carriers.ended(carrier, attempt);
                 if let Some(call) = self.calls.remove(&attempt) {
-                    self.finish(call.attempt, report, true);
+                    self.withdraw(call);
                 }
             } else if self.carriers.take_token(carrier, attempt, now) {
                 call.advance(AttemptEvent::Placed, &mut run.tally);
                 call.placed_at = Some(now);
                 run.figures.dialled(now);
-                run.pacing.observe(PacingEvent::Dialled, now);
+                if call.refused.take().is_none() {
+                    run.pacing.observe(PacingEvent::Dialled, now);
+                }
                 self.commands.push_back(Command::Place(Box::new(Placement::of(call))));
             }
         }
     }
 
+    /// Nothing leaves any more for a durable attempt: it is as if it had never been
+    /// claimed, or ends as the carrier before left it.
+    fn withdraw(&mut self, mut call: Call) {
+        if let Some(refused) = call.refused.take() {
+            return self.end_refused(call, *refused);
+        }
+        if let Some(run) = self.runs.get_mut(&call.campaign()) {
+            call.advance(AttemptEvent::Ended, &mut run.tally);
+        }
+        let report = call.not_sent(self.now);
+        self.day.not_dialled(call.attempt.at);
+        self.free_phone(&call, &report);
+        self.finish(call.attempt, report, NO_VERDICT, true);
+    }
+
     /// Starts calls: higher priorities first, campaigns of one priority in turn.
     pub(super) fn dial(&mut self) {
-        if self.shutting_down {
+        if self.shutting_down || self.is_day_spent() {
             return;
         }
         let now = self.now;
@@ -92,6 +113,9 @@ impl Scheduler {
                 hungry.retain(|id| self.dial_one(*id));
             }
         }
+        if self.reached.is_some() {
+            return;
+        }
         for (_, _, id) in order {
             self.claim(id);
         }
@@ -100,7 +124,9 @@ impl Scheduler {
     /// Starts one call of a campaign; `false` when it can start no more.
     fn dial_one(&mut self, id: CampaignId) -> bool {
         let now = self.now;
-        let Some(run) = self.runs.get_mut(&id) else { return false };
+        let Some(run) = self.runs.get_mut(&id).filter(|_| self.reached.is_none()) else {
+            return false;
+        };
         let load = run.tally.load(run.setup.settings.concurrency);
         if run.pacing.dials(load, now) == 0 {
             run.held = Some((Hold::Seats, now));
@@ -111,26 +137,46 @@ impl Scheduler {
             return false;
         }
         let Some(bot) = run.setup.bot.clone() else { return false };
-        let mut found = None;
-        for (index, (lease, since)) in run.claims.iter().enumerate() {
+        let mut index = 0;
+        let mut barred = Vec::new();
+        let found = loop {
+            let Some((lease, since)) = run.claims.get(index) else { break None };
+            if self.engaged.by(lease.phone).is_some() {
+                run.park(index);
+                continue;
+            }
+            if lease.seat_owed && !run.pacing.may_keep_seat(load) {
+                run.held = Some((Hold::Seats, now));
+                if now.duration_since(*since) >= OWED_PATIENCE {
+                    break None;
+                }
+                index += 1;
+                continue;
+            }
             let insist = now.duration_since(*since) < PATIENCE;
             let numbers = &run.setup.numbers;
             match self.carriers.route(numbers, lease.last_number, insist, now, self.lead) {
                 Ok(route) => {
-                    found = Some((index, route));
-                    break;
+                    let Some((lease, _)) = run.claims.remove(index) else { break None };
+                    match guard::check(lease.phone, &run.setup.settings) {
+                        Ok(()) => break Some((lease, route)),
+                        Err(why) => barred.push((lease, why)),
+                    }
                 }
                 Err(refusal) => {
                     run.held = Some((Hold::Carrier(refusal), now));
                     // Whoever takes any number was refused by all of them.
                     if !insist || lease.last_number.is_none() {
-                        break;
+                        break None;
                     }
+                    index += 1;
                 }
             }
+        };
+        if !barred.is_empty() {
+            self.commands.push_back(Command::Bar(barred));
         }
-        let Some((index, route)) = found else { return false };
-        let Some((lease, _)) = run.claims.remove(index) else { return false };
+        let Some((lease, route)) = found else { return false };
         self.served += 1;
         run.served = self.served;
         let attempt = NewAttempt {
@@ -142,13 +188,17 @@ impl Scheduler {
             carrier: route.carrier.id,
             caller_id: route.number.e164,
             number_id: route.number.id,
+            tries: 1,
             at: now,
         };
         self.carriers.recording(&route, now);
+        self.engaged.begin(attempt.lease.phone, id);
+        self.day.dialled();
         self.commands.push_back(Command::Record(attempt.clone()));
         let call = Call::new(attempt, route.carrier, run.setup.settings.clone(), bot);
-        run.tally.enter(call.state);
+        run.tally.enter(call.state, call.seat_kept);
         self.calls.insert(call.attempt.id, call);
+        self.is_day_spent();
         true
     }
 

@@ -7,6 +7,7 @@ use crate::{
     attempt::{CallReport, Finish, Lease, NewAttempt, Progress},
     bot::Bot,
     carrier::Carrier,
+    guard::Barred,
     ids::{AttemptId, CampaignId},
     settings::Settings,
     setup::{DiallerSetup, QueueState},
@@ -29,17 +30,17 @@ pub enum Input {
         /// The line after them.
         queue: QueueState,
     },
-    /// Answer to [`Command::Record`]: the attempt row is durable.
+    /// Answer to [`Command::Record`] and [`Command::Reroute`]: that is durable.
     Recorded(AttemptId),
     /// Answer to [`Command::Record`]: no row was written and the claim is gone or
-    /// went back; nothing may be dialled.
+    /// went back. To [`Command::Reroute`]: the row is as it was. Nothing may be dialled.
     NotRecorded(AttemptId),
-    /// The store failed to answer a lease, record or complete; ask again later.
+    /// The store failed to answer a lease, record, reroute or complete; ask again later.
     StoreFailed {
         /// Which campaign's command.
         campaign: CampaignId,
-        /// The attempt, when it was a record: it may or may not be durable, and
-        /// must not be dialled.
+        /// The attempt, when it was a record or a reroute: that may or may not be
+        /// durable, and must not be dialled.
         attempt: Option<AttemptId>,
     },
     /// A live call moved on.
@@ -90,6 +91,13 @@ pub enum Command {
     /// Make the attempt durable; answer with `Recorded`, `NotRecorded` or
     /// `StoreFailed`.
     Record(NewAttempt),
+    /// The attempt goes on through another carrier: make that durable, as the n-th try
+    /// that its `tries` says; answer as to `Record`.
+    Reroute(NewAttempt),
+    /// These claims may never be dialled: their contacts are done.
+    Bar(Vec<(Lease, Barred)>),
+    /// Tell the operator's log: something wants a look.
+    Alarm(String),
     /// Send the INVITE.
     Place(Box<Placement>),
     /// The answered call has a seat: attach its bot.

@@ -12,10 +12,14 @@ use super::{
 use crate::{
     breaker::BreakerState,
     campaign::Status,
+    guard::day::Reached,
     live::{LiveState, LiveView},
+    pacing::Eased,
     why::{Reason, ReasonCode},
 };
 
+/// Contacts named in a view, at most.
+const ENGAGED_MAX: usize = 100;
 /// How long the last thing that held a dial back is the reason for its not being
 /// made.
 const HOLD_BELIEF: SignedDuration = SignedDuration::from_millis(1_500);
@@ -30,7 +34,7 @@ impl Scheduler {
             && !setup.settings.always_on
             && !run.is_day_over(now);
         let left = Left {
-            waiting: setup.queue.waiting + run.claims.len() as u64,
+            waiting: setup.queue.waiting + (run.claims.len() + run.parked.len()) as u64,
             active: u64::from(run.tally.calls),
             attempts_max: setup.settings.max_attempts,
         };
@@ -49,6 +53,7 @@ impl Scheduler {
             last_dial_at: run.figures.last_dial_at,
             eta_seconds: if estimates { run.figures.eta_seconds(left, now) } else { None },
             carriers: self.carriers.loads(&setup.numbers, now),
+            engaged: run.parked.iter().take(ENGAGED_MAX).map(|(lease, _)| lease.contact).collect(),
         }
     }
 
@@ -76,6 +81,7 @@ impl Scheduler {
             return because(ReasonCode::DiallerDown, sentence);
         }
         self.standing_reason(run, now)
+            .or_else(|| self.engaged_reason(run, now))
             .or_else(|| line_reason(run, &self.carriers, now))
             .unwrap_or_else(|| self.passing_reason(run, now))
     }
@@ -117,11 +123,46 @@ impl Scheduler {
                 until: run.window.changes_at,
             });
         }
+        if let Some(reached) = self.reached {
+            return Some(Reason {
+                code: ReasonCode::DailyLimit,
+                sentence: daily_limit(reached),
+                until: Some(self.day.ends()),
+            });
+        }
         if run.is_store_down(now) {
             let sentence = "The database does not take writes; trying again every second".into();
             return Some(because(ReasonCode::StoreDown, sentence));
         }
         None
+    }
+
+    /// Nobody else is due, and whoever is has a phone that another call engages.
+    fn engaged_reason(&self, run: &Run, now: Timestamp) -> Option<Reason> {
+        let parked = run.parked.len() as u64;
+        if parked == 0 || !run.claims.is_empty() || run.is_somebody_due(now) {
+            return None;
+        }
+        let engagements = run.parked.iter().map(|(lease, _)| self.engaged.by(lease.phone));
+        let mut until = None;
+        for engagement in engagements {
+            match engagement.and_then(|engagement| engagement.until) {
+                // When a call that lives will end, nobody knows.
+                None => {
+                    until = None;
+                    break;
+                }
+                Some(at) => until = Some(until.map_or(at, |first: Timestamp| first.min(at))),
+            }
+        }
+        let sentence = match parked {
+            1 => "1 contact waits: another campaign's call engages its number".to_owned(),
+            parked => format!(
+                "{} contacts wait: calls of other campaigns engage their numbers",
+                grouped(parked)
+            ),
+        };
+        Some(Reason { code: ReasonCode::AnotherCall, sentence, until })
     }
 
     /// What passes by itself: rests, seats, limits.
@@ -139,12 +180,10 @@ impl Scheduler {
                 };
                 return because(ReasonCode::Dialling, sentence);
             }
-            Some(Hold::Seats) if run.pacing.is_eased() => (
-                ReasonCode::AbandonLimit,
-                "the abandon limit: one dial a free seat until fewer calls are abandoned".into(),
-                None,
-            ),
-            Some(Hold::Seats) => (ReasonCode::SeatsFull, seats_taken(run), None),
+            Some(Hold::Seats) => match run.pacing.eased() {
+                Some(eased) => (ReasonCode::AbandonLimit, abandon_limit(eased), None),
+                None => (ReasonCode::SeatsFull, seats_taken(run), None),
+            },
             Some(Hold::Machine) => (
                 ReasonCode::MachineFull,
                 format!("this machine's limit of {} calls", grouped(u64::from(self.max_calls))),
@@ -259,6 +298,26 @@ pub(super) fn out_of_carriers(run: &Run, carriers: &Carriers) -> String {
         if causes.is_empty() { "the pool has no carrier".to_owned() } else { causes.join(", ") };
     let unit = if minutes == 1 { "minute" } else { "minutes" };
     format!("No carrier of the pool worked for {minutes} {unit} of calling time ({causes})")
+}
+
+/// The limit of the day that is reached (DI-14).
+pub(super) fn daily_limit(reached: Reached) -> String {
+    match reached {
+        Reached::Calls(max) => {
+            format!("This deployment's limit of {} calls a day is reached", grouped(max))
+        }
+        Reached::Minutes(max) => {
+            format!("This deployment's limit of {} minutes a day is reached", grouped(max))
+        }
+    }
+}
+
+fn abandon_limit(eased: Eased) -> String {
+    let until = match eased {
+        Eased::Cold => "more calls were answered",
+        Eased::AtLimit => "fewer calls are abandoned",
+    };
+    format!("the abandon limit: one dial a free seat until {until}")
 }
 
 fn because(code: ReasonCode, sentence: String) -> Reason {

@@ -9,6 +9,7 @@ use crate::{
     attempt::Lease,
     campaign::Status,
     pacing::Pacing,
+    phone::PhoneNumber,
     settings::Mode,
     setup::{CampaignSetup, QueueState},
     window::Window,
@@ -37,6 +38,9 @@ pub(super) struct Run {
     pub(super) day_end: Option<Timestamp>,
     /// Claims in hand, in the order they are to be dialled, and since when.
     pub(super) claims: VecDeque<(Lease, Timestamp)>,
+    /// Claims whose phone another call engages, and since when they are in hand. They
+    /// hold nobody back; there are no more of them than engaged phones.
+    pub(super) parked: Vec<(Lease, Timestamp)>,
     /// Its calls that have not ended.
     pub(super) tally: Tally,
     /// Ends of attempts that the store has not confirmed, and when the last was given
@@ -102,6 +106,7 @@ impl Run {
             window: WindowState::of(&setup.settings.window, now),
             day_end: None,
             claims: VecDeque::new(),
+            parked: Vec::new(),
             tally: Tally::default(),
             finishing: 0,
             finished_at: now,
@@ -215,7 +220,8 @@ impl Run {
 
     /// Takes all claims out of its hand; the line has them again.
     pub(super) fn give_back(&mut self, now: Timestamp) -> Vec<Lease> {
-        let leases: Vec<Lease> = self.claims.drain(..).map(|(lease, _)| lease).collect();
+        let in_hand = self.parked.drain(..).chain(self.claims.drain(..));
+        let leases: Vec<Lease> = in_hand.map(|(lease, _)| lease).collect();
         self.gave_back(leases.len(), now);
         leases
     }
@@ -228,6 +234,18 @@ impl Run {
             queue.waiting += count as u64;
             queue.active = queue.active.saturating_sub(count as u64);
             queue.next_due = Some(queue.next_due.map_or(now, |due| due.min(now)));
+        }
+    }
+
+    /// Takes a claim out of the line in hand, as long as its phone is engaged.
+    pub(super) fn park(&mut self, index: usize) {
+        self.parked.extend(self.claims.remove(index));
+    }
+
+    /// A phone is engaged no longer: whoever waited for it is first.
+    pub(super) fn unpark(&mut self, phone: PhoneNumber) {
+        while let Some(index) = self.parked.iter().position(|(lease, _)| lease.phone == phone) {
+            self.claims.push_front(self.parked.swap_remove(index));
         }
     }
 
@@ -311,6 +329,7 @@ impl Run {
         self.tally.calls == 0
             && (self.finishing == 0 || is_over(self.finished_at, FINISH_MAX, now))
             && self.claims.is_empty()
+            && self.parked.is_empty()
             && self.lease_asked_at.is_none()
     }
 

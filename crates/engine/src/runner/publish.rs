@@ -100,6 +100,7 @@ mod tests {
             last_dial_at: None,
             eta_seconds: None,
             carriers: Vec::new(),
+            engaged: Vec::new(),
         }
     }
 

@@ -4,7 +4,8 @@ use std::{collections::VecDeque, future::Future, time::Duration};
 
 use campanile_domain::{
     attempt::{Finish, Lease, NewAttempt, Progress},
-    ids::CampaignId,
+    guard::Barred,
+    ids::{AttemptId, CampaignId},
     outcome::Ending,
     scheduler::Input,
     setup::DiallerSetup,
@@ -28,6 +29,8 @@ pub(super) enum Work {
     Lease { campaign: CampaignId, run: u32, max: u32 },
     Release(Vec<Lease>),
     Record(Box<NewAttempt>),
+    Reroute(Box<NewAttempt>),
+    Bar(Vec<(Lease, Barred)>),
     Progress(Progress),
     Finish(Box<Finish>),
     Sweep { campaign: CampaignId, run: u32 },
@@ -103,7 +106,31 @@ async fn answer(store: Store, work: Work) -> Answer {
                 tell(Input::StoreFailed { campaign, attempt: None })
             }
         },
-        Work::Record(attempt) => record(&store, *attempt).await,
+        Work::Record(attempt) => {
+            let (id, campaign) = (attempt.id, attempt.lease.campaign);
+            recorded(id, campaign, store.record(*attempt).await)
+        }
+        Work::Reroute(attempt) => {
+            let (id, campaign) = (attempt.id, attempt.lease.campaign);
+            recorded(id, campaign, store.reroute(*attempt).await)
+        }
+        Work::Bar(barred) => {
+            for (lease, why) in &barred {
+                tracing::warn!(
+                    campaign.id = %lease.campaign,
+                    contact.id = %lease.contact,
+                    "A number is not dialled: {why}"
+                );
+            }
+            let leases: Vec<Lease> = barred.into_iter().map(|(lease, _)| lease).collect();
+            match until_taken("Barring numbers", || store.bar(leases.clone())).await {
+                Ok(()) => Answer::Reread,
+                Err(error) => {
+                    tracing::error!(%error, "Barred numbers could not be written");
+                    Answer::RereadLater
+                }
+            }
+        }
         Work::Progress(progress) => {
             if let Err(error) = store.progress(progress).await {
                 tracing::debug!(attempt.id = %progress.attempt, %error, "Progress was not kept");
@@ -151,9 +178,13 @@ async fn answer(store: Store, work: Work) -> Answer {
     }
 }
 
-async fn record(store: &Store, attempt: NewAttempt) -> Answer {
-    let (id, campaign) = (attempt.id, attempt.lease.campaign);
-    match store.record(attempt).await {
+/// What follows from the answer to a record or a reroute.
+fn recorded(
+    id: AttemptId,
+    campaign: CampaignId,
+    answer: Result<Result<(), RecordRefused>, StoreError>,
+) -> Answer {
+    match answer {
         Ok(Ok(())) => Answer::Tell(Box::new(Input::Recorded(id))),
         Ok(Err(refused)) => {
             let input = Box::new(Input::NotRecorded(id));

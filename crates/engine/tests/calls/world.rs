@@ -149,6 +149,7 @@ impl World {
             public_address: PublicAddress::Auto,
             rtp_ports: plan.rtp_ports,
             max_calls: 100,
+            daily_limits: Default::default(),
             drain: plan.drain,
             dns_servers: plan.dns_servers,
         };

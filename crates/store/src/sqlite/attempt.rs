@@ -19,6 +19,7 @@ use crate::{
         batch::{Batch, RunNow},
         counters::{AttemptFacts, RunKey},
         dial::Dial,
+        failover,
         sql::{self, Cells, digits, ms},
     },
 };
@@ -29,6 +30,7 @@ struct Row {
     key: RunKey,
     contact: ContactId,
     number: u32,
+    tries: u32,
     result: Option<ConversationResult>,
     facts: AttemptFacts,
 }
@@ -37,8 +39,8 @@ struct Row {
 macro_rules! select_row {
     ($rest:literal) => {
         concat!(
-            "SELECT id, campaign, run, contact, number, result, pass, counts, outcome, ringing_at,
-                    answered_at, bot_attached_at IS NOT NULL, ended_at, conversation
+            "SELECT id, campaign, run, contact, number, tries, result, pass, counts, outcome,
+                    ringing_at, answered_at, bot_attached_at IS NOT NULL, ended_at, conversation
              FROM attempt ",
             $rest
         )
@@ -54,7 +56,7 @@ impl Row {
         let id = AttemptId(row.get()?);
         let key = RunKey { campaign: CampaignId(row.get()?), run: row.get()? };
         let contact = ContactId(row.get()?);
-        let number = row.get()?;
+        let (number, tries) = (row.get()?, row.get()?);
         let result = row.maybe_json()?;
         let (pass, counts) = (row.get()?, row.get()?);
         let outcome = row.maybe_code(Outcome::from_code)?;
@@ -72,7 +74,7 @@ impl Row {
             talk_ms: elapsed(answered_at, ended_at).unwrap_or(0),
             ring_ms: elapsed(ringing_at, answered_at.or(ended_at)),
         };
-        Ok(Self { id, key, contact, number, result, facts })
+        Ok(Self { id, key, contact, number, tries, result, facts })
     }
 }
 
@@ -215,8 +217,15 @@ pub(crate) fn finish(
         retry::settle(&After { settings, ..after.clone() })
     });
     dial.settle((!not_sent).then_some(finish.counts), next, exhausted);
+    dial.last_number = Some(finish.attempt.number_id.0);
+    dial.seat_owed = match finish.outcome {
+        Outcome::Abandoned => true,
+        Outcome::Completed => false,
+        _ => dial.seat_owed,
+    };
     dial.replace(batch, &before)?;
 
+    failover::name_last_carrier(batch, &finish.attempt, row.tries)?;
     end(batch, &row, &run, finish)?;
     batch.deltas().now(row.key, ms(now));
     Ok((row.key, dial.next()))

@@ -76,6 +76,8 @@ pub(crate) struct Dial {
     pub(crate) attempt: Option<i64>,
     /// Its caller ID.
     pub(crate) last_number: Option<i64>,
+    /// It was abandoned and has not been served since (DI-16).
+    pub(crate) seat_owed: bool,
 }
 
 /// A SELECT whose columns are those that [`Dial::read`] expects. Where it matters the
@@ -84,7 +86,8 @@ macro_rules! select_dial {
     ($rest:literal) => {
         concat!(
             "SELECT campaign, run, contact, phone, state, line, due_at, wave, wave_dialled,
-                 counted, uncounted, dialled, exhausted, epoch, attempt, last_number
+                 counted, uncounted, dialled, exhausted, epoch, attempt, last_number,
+                 seat_owed
              FROM dial ",
             $rest
         )
@@ -132,6 +135,7 @@ impl Dial {
             epoch: 0,
             attempt: None,
             last_number: None,
+            seat_owed: false,
         }
     }
 
@@ -152,6 +156,7 @@ impl Dial {
             epoch: row.get()?,
             attempt: row.get()?,
             last_number: row.get()?,
+            seat_owed: row.get()?,
         })
     }
 
@@ -209,7 +214,7 @@ impl Dial {
             batch.db,
             "UPDATE dial SET state = ?4, line = ?5, due_at = ?6, wave = ?7, wave_dialled = ?8,
                  counted = ?9, uncounted = ?10, dialled = ?11, exhausted = ?12, epoch = ?13,
-                 attempt = ?14, last_number = ?15
+                 attempt = ?14, last_number = ?15, seat_owed = ?16
              WHERE campaign = ?1 AND run = ?2 AND contact = ?3",
             params![
                 self.key.campaign.0,
@@ -226,7 +231,8 @@ impl Dial {
                 self.exhausted,
                 self.epoch,
                 self.attempt,
-                self.last_number
+                self.last_number,
+                self.seat_owed
             ],
         )?;
         batch.deltas().contact(self.key, before, -1);
@@ -303,6 +309,7 @@ impl Dial {
             counted: self.counted,
             dialled: self.dialled,
             last_number: self.last_number.map(NumberId),
+            seat_owed: self.seat_owed,
             epoch: self.epoch,
         }
     }
@@ -364,7 +371,7 @@ pub(crate) fn release(batch: &mut Batch<'_>, leases: &[Lease]) -> Result<(), Sto
 }
 
 impl Dial {
-    fn is_held_by(&self, lease: &Lease) -> bool {
+    pub(crate) fn is_held_by(&self, lease: &Lease) -> bool {
         self.state == ContactState::Leased && self.epoch == lease.epoch
     }
 }

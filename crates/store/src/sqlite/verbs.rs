@@ -7,7 +7,8 @@ use campanile_domain::{
     bot::{Bot, BotKind},
     campaign::CompletionReason,
     carrier::{Carrier, CarrierSettings, Direction, Number},
-    ids::{AttemptId, BotId, CampaignId, CarrierId, ContactId, ImportId, KeyId, UserId},
+    guard::day::Spent,
+    ids::{AttemptId, BotId, CampaignId, CarrierId, ContactId, KeyId, UserId},
     phone::PhoneNumber,
     settings::Settings,
     setup::DiallerSetup,
@@ -23,8 +24,7 @@ use crate::{
         batch::Batch,
         campaigns, chores, contacts,
         counters::RunKey,
-        dial,
-        imports::{self, Accepted},
+        dial, failover,
         people, recount, report, runs, setup, sql,
         writer::Lane,
     },
@@ -100,6 +100,21 @@ impl Sqlite {
         attempt: NewAttempt,
     ) -> Result<std::result::Result<(), RecordRefused>> {
         self.writer.write(Lane::Calls, move |batch| dial::record(batch, &attempt)).await
+    }
+
+    pub(crate) async fn reroute(
+        &self,
+        attempt: NewAttempt,
+    ) -> Result<std::result::Result<(), RecordRefused>> {
+        self.write(move |batch| failover::reroute(batch, &attempt)).await
+    }
+
+    pub(crate) async fn bar(&self, leases: Vec<Lease>) -> Result<()> {
+        self.write(move |batch| failover::bar(batch, &leases)).await
+    }
+
+    pub(crate) async fn spent_since(&self, since: Timestamp) -> Result<Spent> {
+        self.read(move |db| failover::spent_since(db, since)).await
     }
 
     pub(crate) fn progress(&self, progress: Progress) {

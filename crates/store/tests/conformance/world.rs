@@ -154,6 +154,7 @@ impl World {
             carrier: self.carrier,
             caller_id: "+918045670001".parse().unwrap(),
             number_id: self.number,
+            tries: 1,
             at,
             lease: lease.clone(),
         }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use campanile_domain::{
     campaign::Status,
     contact::{ContactClass, ContactState},
+    guard,
     ids::{CampaignId, ContactId, ImportId},
     live::LiveView,
     why::{Reason, ReasonCode},
@@ -72,14 +73,32 @@ pub async fn rejected(
 }
 
 /// Why a contact is not being dialled, and until when (DI-12); empty when it is, or
-/// never will be. Every hold that stands is named, so that the longest can be seen.
+/// never will be again. One that the toll-fraud guard bars is told so, before its turn
+/// and when it was passed over. Every hold that stands is named, so that the longest can be seen.
 pub fn waiting_for(
     campaign: &Campaign,
     live: Option<&LiveView>,
     contact: &Contact,
     now: Timestamp,
 ) -> Vec<Reason> {
-    if contact.state.class() != ContactClass::Waiting {
+    let view = live.filter(|view| view.run == campaign.run);
+    let engaged = view.is_some_and(|view| view.engaged.contains(&contact.id));
+    if contact.state == ContactState::Leased && engaged {
+        return vec![Reason {
+            code: ReasonCode::AnotherCall,
+            sentence: "Another campaign’s call engages its number.".into(),
+            until: None,
+        }];
+    }
+    let is_waiting = contact.state.class() == ContactClass::Waiting;
+    let passed_over = contact.state == ContactState::Failed && contact.trail.is_empty();
+    if is_waiting || passed_over {
+        if let Err(why) = guard::check(contact.phone, &campaign.settings) {
+            let sentence = format!("Not dialled: {why}.");
+            return vec![Reason { code: ReasonCode::NumberBarred, sentence, until: None }];
+        }
+    }
+    if !is_waiting {
         return Vec::new();
     }
     let mut holds = Vec::new();

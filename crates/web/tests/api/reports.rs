@@ -27,6 +27,7 @@ async fn dial(server: &Server, campaign: CampaignId, lease: Lease, index: i64) -
         carrier: number.carrier_id,
         caller_id: number.e164,
         number_id: number.id,
+        tries: 1,
         at: at(0),
         lease,
     };

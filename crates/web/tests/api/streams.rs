@@ -38,6 +38,7 @@ pub(crate) fn view(path: &str, ringing: u32) -> LiveView {
         last_dial_at: Some(NOW.parse().unwrap()),
         eta_seconds: Some(3_600),
         carriers: Vec::new(),
+        engaged: Vec::new(),
     }
 }
 

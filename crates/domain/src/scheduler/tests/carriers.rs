@@ -101,3 +101,69 @@ fn another_carrier_of_the_pool_takes_over_where_it_takes_any_caller_id() {
         assert!(placed.iter().all(|call| call.carrier.id == CarrierId(expected)));
     }
 }
+
+#[test]
+fn carrier_trouble_does_not_count_against_the_contact() {
+    let mut rig = Rig::one(|_| {});
+    let calls = rig.serve();
+    rig.words();
+    rig.end(calls[0].attempt.id, OVERLOADED);
+    rig.end(calls[1].attempt.id, Ending::NoReply);
+    rig.end(calls[2].attempt.id, BUSY);
+    let words: Vec<String> =
+        rig.words().into_iter().filter(|word| word.starts_with("finish")).collect();
+    assert_eq!(
+        words,
+        [
+            "finish congestion (does not count)",
+            "finish network_error (does not count)",
+            "finish busy (counts)"
+        ]
+    );
+}
+
+#[test]
+fn a_thousand_dials_use_every_number_equally() {
+    let mut setup = idle(1);
+    setup.numbers = (1..=7).map(|id| number(id, 1 + id % 2)).collect();
+    Arc::make_mut(&mut setup.settings).concurrency = 100;
+    let mut rig = Rig::new(vec![setup], vec![carrier(1, "Acme"), carrier(2, "Blue")]);
+    let mut used: BTreeMap<i64, usize> = BTreeMap::new();
+    for _ in 0..1_000 {
+        let lease = rig.lease(1, None);
+        let call = rig.hand(vec![lease]).serve().remove(0);
+        *used.entry(call.attempt.number_id.0).or_default() += 1;
+        rig.end(call.attempt.id, BUSY);
+        rig.asked.clear();
+        rig.pass(SignedDuration::from_millis(20));
+    }
+    assert_eq!(used.len(), 7);
+    assert!(used.values().all(|dials| (142..=143).contains(dials)), "{used:?}");
+}
+
+#[test]
+fn a_contact_shows_one_number_over_its_retries_whatever_others_do() {
+    let mut setup = idle(1);
+    setup.numbers = (1..=3).map(|id| number(id, id)).collect();
+    let names = ["Acme", "Blue", "Coral"];
+    let carriers = (1..=3).map(|id| carrier(id, names[id as usize - 1])).collect();
+    let mut rig = Rig::new(vec![setup], carriers);
+    let mut last: BTreeMap<i64, Option<i64>> = (0..5).map(|contact| (contact, None)).collect();
+    for round in 0..20 {
+        for contact in 0..5 {
+            let mut lease = rig.lease(1, last[&contact]);
+            lease.contact = ContactId(contact);
+            let call = rig.hand(vec![lease]).serve().remove(0);
+            let number = call.attempt.number_id.0;
+            if round > 0 {
+                assert_eq!(last[&contact], Some(number), "round {round}");
+            }
+            last.insert(contact, Some(number));
+            rig.end(call.attempt.id, BUSY);
+            rig.asked.clear();
+            rig.pass(SignedDuration::from_millis(50));
+        }
+    }
+    let numbers: std::collections::BTreeSet<_> = last.values().collect();
+    assert_eq!(numbers.len(), 3, "and together they use them all");
+}

@@ -94,10 +94,30 @@ fn every_reason_has_its_cause_and_its_sentence() {
     rig.tell(Input::ShutDown);
     scene(ReasonCode::DiallerDown, rig);
 
-    scene(ReasonCode::AbandonLimit, over_dialled());
+    // A ratio that has seen no answers yet.
+    let mut rig = Rig::one(|campaign| {
+        let pacing = &mut Arc::make_mut(&mut campaign.settings).pacing;
+        (pacing.mode, pacing.ratio) = (PacingMode::Ratio, 2.0);
+    });
+    rig.serve();
+    scene(ReasonCode::AbandonLimit, rig);
+
+    let mut rig = Rig::new(vec![idle(1), idle(2)], vec![carrier(1, "Acme")]);
+    for campaign in [2, 1] {
+        let lease = Lease { contact: ContactId(campaign), ..rig.lease(campaign, None) };
+        let phone = "+919812345678".parse().unwrap();
+        rig.hand(vec![Lease { phone, ..lease }]);
+        rig.serve();
+    }
+    scene(ReasonCode::AnotherCall, rig);
+
+    let mut rig = Rig::limited(DailyLimits { calls_max: Some(1_000), minutes_max: None });
+    rig.tell(Input::Tick);
+    scene(ReasonCode::DailyLimit, rig);
 
     let mut table = String::new();
-    for code in ReasonCode::ALL {
+    // A campaign goes on without a barred contact.
+    for code in ReasonCode::ALL.iter().filter(|code| **code != ReasonCode::NumberBarred) {
         let (_, rig) =
             scenes.iter().find(|(named, _)| named == code).expect("each code has a scene");
         let view = rig.view();

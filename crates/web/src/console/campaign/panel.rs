@@ -345,6 +345,7 @@ fn running(live: &LiveView) -> Headline {
                     | ReasonCode::BotMissing
                     | ReasonCode::StoreDown
                     | ReasonCode::DiallerDown
+                    | ReasonCode::DailyLimit
             ) =>
         {
             (Tone::Amber, Shape::Icon(Icon::TriangleAlert), "Live Activity, held".into())
@@ -392,6 +393,9 @@ fn idle_look(code: ReasonCode) -> (Tone, Icon, &'static str) {
         R::StoreDown => (Tone::Red, Icon::TriangleAlert, "Database takes no writes"),
         R::DiallerDown => (Tone::Red, Icon::TriangleAlert, "Dialler not running"),
         R::AbandonLimit => (Tone::Amber, Icon::TriangleAlert, "Abandon rate at its limit"),
+        R::AnotherCall => (Tone::Amber, Icon::Hourglass, "Waiting for another campaign’s call"),
+        R::NumberBarred => (Tone::Red, Icon::TriangleAlert, "Number barred"),
+        R::DailyLimit => (Tone::Red, Icon::TriangleAlert, "Daily limit reached"),
     }
 }
 
@@ -433,7 +437,15 @@ fn advice(code: ReasonCode) -> &'static str {
         }
         R::DiallerDown => "Check that the server still runs; its log says more.",
         R::AbandonLimit => {
-            "Dialling is slower until the abandon rate falls. More seats lower it, too."
+            "Dialling is slower while one more abandoned call could break the limit. More seats help, too."
+        }
+        R::AnotherCall => {
+            "Nobody is called by two campaigns at once. It goes on by itself when that call is over."
+        }
+        R::NumberBarred => "Add its country to the campaign’s allowed countries, if it may be called.",
+        R::DailyLimit => {
+            "A guard against toll fraud, for all campaigns together. If these calls are wanted, \
+             raise the limit in the configuration file and restart the server."
         }
     }
 }
@@ -445,6 +457,8 @@ fn until(reason: &Reason) -> Option<Until> {
         R::OutsideWindow => ("resumes ", false),
         R::RetryWait => ("the next is due in ", true),
         R::CarrierResting => ("tried again in ", true),
+        R::DailyLimit => ("goes on ", false),
+        R::AnotherCall => ("free in ", true),
         R::AbandonLimit | R::CarrierCps | R::CarrierChannels | R::SeatsFull | R::MachineFull => {
             ("looked at again in ", true)
         }
@@ -456,7 +470,8 @@ fn until(reason: &Reason) -> Option<Until> {
         | R::BotMissing
         | R::WaitingForContacts
         | R::StoreDown
-        | R::DiallerDown => return None,
+        | R::DiallerDown
+        | R::NumberBarred => return None,
     };
     Some(Until { before, at, ticks })
 }

@@ -136,6 +136,7 @@ pub(super) fn live(
             channels: 400,
             resting_until: None,
         }],
+        engaged: Vec::new(),
     })
 }
 
