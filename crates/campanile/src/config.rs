@@ -49,6 +49,8 @@ pub(crate) struct ServeConfig {
     pub(crate) data: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) sip: SocketAddr,
+    pub(crate) sip_tcp_listen: Option<SocketAddr>,
+    pub(crate) sip_ca_file: Option<PathBuf>,
     pub(crate) public_address: PublicAddress,
     pub(crate) rtp_ports: RangeInclusive<u16>,
     pub(crate) max_calls: u32,
@@ -63,6 +65,12 @@ struct ConfigFile {
     data: Option<PathBuf>,
     listen: Option<SocketAddr>,
     sip: Option<SocketAddr>,
+    /// Where connections of carriers are taken, such as `"0.0.0.0:5060"`; without it the requests
+    /// of carriers over TCP and TLS come over the connections that we make.
+    sip_tcp_listen: Option<SocketAddr>,
+    /// PEM file of certificate authorities that carriers over TLS may have beside those of the
+    /// system.
+    sip_ca_file: Option<PathBuf>,
     public_address: Option<String>,
     rtp_ports: Option<String>,
     max_calls: Option<u32>,
@@ -127,6 +135,8 @@ impl ServeArgs {
             data,
             listen: self.listen.or(file.listen).unwrap_or_else(crate::default_listen),
             sip: self.sip.or(file.sip).unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 5060))),
+            sip_tcp_listen: file.sip_tcp_listen,
+            sip_ca_file: file.sip_ca_file,
             public_address: self.public_address.or(public_address).unwrap_or_default(),
             rtp_ports: first..=last,
             max_calls: self.max_calls.or(file.max_calls).unwrap_or(1_000),

@@ -134,6 +134,8 @@ async fn start_server(args: &DemoArgs, data: &std::path::Path) -> anyhow::Result
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let engine = EngineConfig {
         sip: SocketAddr::new(loopback, 0),
+        sip_tcp_listen: None,
+        sip_ca_file: None,
         public_address: PublicAddress::Ip(loopback),
         rtp_ports: 20_000..=29_999,
         max_calls: 500,

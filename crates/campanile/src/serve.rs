@@ -99,6 +99,8 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let store = open(&config.data)?;
     let engine = EngineConfig {
         sip: config.sip,
+        sip_tcp_listen: config.sip_tcp_listen,
+        sip_ca_file: config.sip_ca_file,
         public_address: config.public_address,
         rtp_ports: config.rtp_ports,
         max_calls: config.max_calls,

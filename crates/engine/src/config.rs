@@ -4,6 +4,7 @@ use std::{
     fmt, io,
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
+    path::PathBuf,
     str::FromStr,
     time::Duration,
 };
@@ -20,6 +21,12 @@ const FILES_BESIDE_CALLS: u64 = 512;
 pub struct EngineConfig {
     /// Where SIP is spoken; port 0 picks a free one.
     pub sip: SocketAddr,
+    /// Where connections of far ends are taken (SIP over TCP); none are without it, and requests
+    /// of far ends come over the connections that we make.
+    pub sip_tcp_listen: Option<SocketAddr>,
+    /// Certificate authorities (PEM) that carriers over TLS may have beside those that this
+    /// machine trusts.
+    pub sip_ca_file: Option<PathBuf>,
     /// What carriers are told to send to.
     pub public_address: PublicAddress,
     /// UDP ports of the calls' audio; a call takes an even one (RFC 3550 11).
@@ -58,6 +65,22 @@ pub enum EngineError {
         /// As configured.
         address: SocketAddr,
         /// From the system.
+        source: io::Error,
+    },
+    /// The address for connections of far ends cannot be used.
+    #[error("SIP over TCP cannot listen on {address}; choose another sip_tcp_listen")]
+    SipTcp {
+        /// As configured.
+        address: SocketAddr,
+        /// From the system.
+        source: io::Error,
+    },
+    /// The file of certificate authorities cannot be read.
+    #[error("sip_ca_file {} is not a file of certificates: {source}", path.display())]
+    CaFile {
+        /// As configured.
+        path: PathBuf,
+        /// What is wrong with it.
         source: io::Error,
     },
     /// Zero calls.
@@ -181,6 +204,8 @@ mod tests {
     fn config(rtp_ports: RangeInclusive<u16>, max_calls: u32) -> EngineConfig {
         EngineConfig {
             sip: "127.0.0.1:0".parse().unwrap(),
+            sip_tcp_listen: None,
+            sip_ca_file: None,
             public_address: PublicAddress::Auto,
             rtp_ports,
             max_calls,

@@ -25,13 +25,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     clock::Clock,
-    doorbell::Doorbell,
     config::{EngineConfig, EngineError, PublicAddress},
+    doorbell::Doorbell,
     media::{self, Media, MediaThread},
     ports::PortPool,
     route::{NameServers, RouterParts, ShardHandle, SipLine, Standings, Suspects, local_ip},
     runner::{LineBroke, Runner, RunnerParts},
-    sip::{self, Gauges, LadderMessage, Shard},
+    sip::{self, Datagrams, Gauges, LadderMessage, Shard},
+    transport::{self, Connection, Links, Tls},
 };
 
 /// Media threads. One carries some thousands of G.711 calls (design/sip.md 8).
@@ -41,6 +42,8 @@ const SOCKET_BUFFER_BYTES: usize = 4 << 20;
 /// Calls of the user agent for each of ours: one whose BYE nobody answers is reported at
 /// once and stays with it for half a minute, in which others take its place.
 const AGENT_CALLS_A_CALL: usize = 4;
+/// Redirected calls that wait for the router; those beyond are not followed.
+const REDIRECTS_MAX: usize = 256;
 /// Room in a queue for everything that one call can put into it.
 const MESSAGES_A_CALL: usize = 8;
 
@@ -48,6 +51,7 @@ const MESSAGES_A_CALL: usize = 8;
 /// shutdown without drain does, and nobody waits for that.
 pub struct Engine {
     sip_addr: SocketAddr,
+    sip_tcp_addr: Option<SocketAddr>,
     monitor: Monitor,
     shutdown: watch::Sender<bool>,
     runner: tokio::task::JoinHandle<()>,
@@ -59,6 +63,7 @@ pub struct Engine {
 pub struct Monitor {
     shard: ShardHandle,
     gauges: Arc<Gauges>,
+    connections: watch::Receiver<Vec<Connection>>,
     max_calls: u32,
     faults: watch::Receiver<Option<Fault>>,
 }
@@ -70,6 +75,8 @@ pub struct Load {
     pub calls: u32,
     /// `max_calls` as configured.
     pub max_calls: u32,
+    /// TCP and TLS connections of SIP.
+    pub connections: u32,
     /// RTP ports with a call on them.
     pub rtp_ports_used: u32,
     /// RTP ports that a call could take, used ones included.
@@ -104,6 +111,9 @@ impl Engine {
         let socket = sip_socket(config.sip)
             .map_err(|source| EngineError::Sip { address: config.sip, source })?;
         let sip_addr = socket.local_addr()?;
+        let tls = Tls::new(config.sip_ca_file.as_deref()).map_err(|source| {
+            EngineError::CaFile { path: config.sip_ca_file.clone().unwrap_or_default(), source }
+        })?;
         // First the ear, then the look: no change falls between them.
         let changes = store.changes();
         let setup = store.dialler_setup().await?;
@@ -125,9 +135,27 @@ impl Engine {
             threads.push(thread);
         }
         let suspects = Suspects::default();
+        let (connections, connections_out) = watch::channel(Vec::new());
+        let mut links = Links::new(
+            tls,
+            config.sip.ip(),
+            poll.registry().try_clone()?,
+            sip::FIRST_LINK,
+            connections,
+        );
+        let sip_tcp_addr = match config.sip_tcp_listen {
+            None => None,
+            Some(address) => Some(
+                transport::listener(address)
+                    .and_then(|listener| links.listen(listener, sip::LISTENER))
+                    .map_err(|source| EngineError::SipTcp { address, source })?,
+            ),
+        };
+        let (redirects, redirects_out) = mpsc::channel(REDIRECTS_MAX);
         let shard = Shard::new(sip::Parts {
             clock,
-            socket,
+            datagrams: Datagrams::new(socket),
+            links,
             agent: UserAgent::new(
                 UaConfig {
                     max_calls: AGENT_CALLS_A_CALL * config.max_calls as usize,
@@ -145,6 +173,7 @@ impl Engine {
             max_calls: config.max_calls,
             gauges: gauges.clone(),
             suspects: suspects.clone(),
+            redirects,
         })?;
         threads.push(watch_over.thread("SIP thread", "sip", move || shard.run())?);
 
@@ -157,6 +186,7 @@ impl Engine {
             name_servers: NameServers { instead: config.dns_servers },
             suspects,
             standings: Standings::new(live.clone()),
+            redirects: redirects_out,
         };
         let now = Timestamp::now();
         let ids = IdSource::new(now.as_millisecond(), rand::random());
@@ -182,13 +212,24 @@ impl Engine {
         let runner = watch_over.runner(runner.run());
         tracing::info!(sip.address = %sip_addr, max_calls = config.max_calls, "The dialler is up");
         let faults = watch_over.faults_out();
-        let monitor = Monitor { shard, gauges, max_calls: config.max_calls, faults };
-        Ok(Self { sip_addr, monitor, shutdown, runner, threads })
+        let monitor = Monitor {
+            shard,
+            gauges,
+            connections: connections_out,
+            max_calls: config.max_calls,
+            faults,
+        };
+        Ok(Self { sip_addr, sip_tcp_addr, monitor, shutdown, runner, threads })
     }
 
     /// Where SIP is spoken, with the port in use.
     pub fn sip_addr(&self) -> SocketAddr {
         self.sip_addr
+    }
+
+    /// Where connections of far ends are taken, with the port in use; `None` when nowhere.
+    pub fn sip_tcp_addr(&self) -> Option<SocketAddr> {
+        self.sip_tcp_addr
     }
 
     /// The SIP messages of a live or recently ended attempt, oldest first; empty when
@@ -245,6 +286,11 @@ impl Monitor {
         self.faults.borrow().is_none().then(|| self.gauges.load(self.max_calls))
     }
 
+    /// How it stands with the connections to carriers over TCP and TLS.
+    pub fn connections(&self) -> Vec<Connection> {
+        self.connections.borrow().clone()
+    }
+
     /// As [`Engine::ladder`]; empty when the engine is down.
     pub async fn ladder(&self, attempt: AttemptId) -> Vec<LadderMessage> {
         let (answer, answered) = oneshot::channel();
@@ -258,6 +304,7 @@ impl Gauges {
         Load {
             calls: self.calls.load(Ordering::Relaxed),
             max_calls,
+            connections: self.connections.load(Ordering::Relaxed),
             rtp_ports_used: self.ports_used.load(Ordering::Relaxed),
             rtp_ports: self.ports.load(Ordering::Relaxed),
             threads: 1 + MEDIA_THREADS as u32,

@@ -26,11 +26,13 @@ mod prompts;
 mod route;
 mod runner;
 mod sip;
+mod transport;
 
 pub use bot::speaks;
 pub use config::{EngineConfig, EngineError, InvalidPublicAddress, PublicAddress};
 pub use engine::{Engine, Fault, Load, Monitor};
 pub use prompts::Clip;
 pub use sip::LadderMessage;
+pub use transport::Connection;
 
-pub use campanile_wire::ua::Flow;
+pub use campanile_wire::ua::{Flow, Peer, Transport};

@@ -100,4 +100,6 @@ pub(crate) struct RouterParts {
     pub(crate) name_servers: NameServers,
     /// Addresses that failed a moment ago, as the shard finds out.
     pub(crate) suspects: Suspects,
+    /// Calls that a 3xx sends elsewhere.
+    pub(crate) redirects: mpsc::Receiver<sip::Redirected>,
 }

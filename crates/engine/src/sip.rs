@@ -1,16 +1,21 @@
-//! The SIP shard: a thread with one UDP socket that owns every call on it.
+//! The SIP shard: a thread with one UDP socket, and the connections to carriers, that owns
+//! every call on them.
 //!
-//! Datagrams and timers go to the user agent of `wire`, what that says goes to the
-//! [`Call`] concerned, and what the call wants is done: on the socket, in the media
-//! thread, towards the runner. Nothing here waits for anybody.
+//! Messages and timers go to the user agent of `wire`, what that says goes to the
+//! [`Call`](crate::call::Call) concerned, and what the call wants is done: on the sockets, in
+//! the media thread, towards the runner. Nothing here waits for anybody.
 
+mod actions;
 mod calls;
+mod command;
+mod datagrams;
+mod events;
 mod ladder;
 mod probe;
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, VecDeque},
+    collections::BinaryHeap,
     io,
     net::SocketAddr,
     sync::{
@@ -21,76 +26,54 @@ use std::{
     time::Duration,
 };
 
-use campanile_domain::{ids::AttemptId, outcome::Ending, scheduler::CallEvent, settings::Settings};
+use campanile_domain::ids::AttemptId;
 use campanile_wire::{
-    sdp::{self, Codec},
     time::Time,
-    ua::{self, CallKey, Invite, Peer, UserAgent},
+    ua::{Peer, UserAgent},
 };
-use mio::{Events, Interest, Poll, Token, net::UdpSocket};
-use tokio::sync::{mpsc, oneshot};
+use mio::{Events, Poll, Token};
+use tokio::sync::mpsc;
 
 use crate::{
-    bot::{Script, ScriptBot},
-    call::{Action, Call, Input},
+    bot::Script,
+    call::Input,
     clock::{Clock, Now},
     doorbell::Doorbell,
-    line::{LineEvent, unplaced},
-    media::{self, Media, Place, Stream},
+    line::LineEvent,
+    media::{self, Media, Place},
     ports::PortPool,
     prompts,
     route::Suspects,
+    transport::{Links, Loss},
 };
-use calls::{Calls, Entry};
+use calls::Calls;
+pub(crate) use command::{Command, Dial};
+pub(crate) use datagrams::Datagrams;
+pub(crate) use events::Redirected;
 pub use ladder::LadderMessage;
 use ladder::Recent;
 use probe::Probes;
 
 /// Ended attempts whose SIP ladder is kept.
 const RECENT_LADDERS: usize = 500;
-/// Datagrams read before commands and timers get their turn.
-const BATCH: usize = 256;
-/// The largest datagram there is: a cut SIP message would be a broken one.
-const DATAGRAM_BYTES: usize = 65_535;
-/// Datagrams that wait for a full socket; beyond, the oldest is left to be
-/// retransmitted.
-const UNSENT_MAX: usize = 4_096;
-/// When those are tried again.
-const UNSENT_RETRY: Duration = Duration::from_millis(2);
+/// Deadlines that may be stale whatever the number of calls.
+const STALE_DEADLINES: usize = 1_024;
 /// How long the thread stays after `Stop` so that BYE and CANCEL get their answers.
 const FAREWELL: Duration = Duration::from_millis(800);
 
 const SOCKET: Token = Token(0);
 const WAKER: Token = Token(1);
 const PROBES: Token = Token(2);
-
-/// What the runner's side asks.
-pub(crate) enum Command {
-    Dial(Box<Dial>),
-    Connect(AttemptId),
-    Abandon(AttemptId),
-    HangUp(AttemptId),
-    Ladder(AttemptId, oneshot::Sender<Vec<LadderMessage>>),
-    /// End every call, give its report, end the thread.
-    Stop,
-}
-
-/// A call to be placed, with everything looked up.
-pub(crate) struct Dial {
-    pub(crate) attempt: AttemptId,
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) script: Arc<Script>,
-    /// Where the far end reaches us: SIP there, audio on a port of the same address.
-    pub(crate) contact: SocketAddr,
-    pub(crate) codecs: Vec<Codec>,
-    /// Lacks the SDP, which names the port.
-    pub(crate) invite: Invite,
-}
+/// Connections of far ends come here.
+pub(crate) const LISTENER: Token = Token(3);
+/// Connections have their tokens from here on.
+pub(crate) const FIRST_LINK: usize = 16;
 
 /// Gauges for `/metrics`.
 #[derive(Debug, Default)]
 pub(crate) struct Gauges {
     pub(crate) calls: AtomicU32,
+    pub(crate) connections: AtomicU32,
     pub(crate) ports_used: AtomicU32,
     pub(crate) ports: AtomicU32,
 }
@@ -98,7 +81,8 @@ pub(crate) struct Gauges {
 /// What the shard is made from.
 pub(crate) struct Parts {
     pub(crate) clock: Clock,
-    pub(crate) socket: UdpSocket,
+    pub(crate) datagrams: Datagrams,
+    pub(crate) links: Links,
     pub(crate) agent: UserAgent,
     pub(crate) ports: PortPool,
     pub(crate) poll: Poll,
@@ -113,6 +97,8 @@ pub(crate) struct Parts {
     pub(crate) gauges: Arc<Gauges>,
     /// Told of addresses that fail.
     pub(crate) suspects: Suspects,
+    /// Asked where a 3xx leads.
+    pub(crate) redirects: mpsc::Sender<Redirected>,
 }
 
 /// The state of the thread.
@@ -121,13 +107,9 @@ pub(crate) struct Shard {
     calls: Calls,
     /// When to look at which call; entries of calls that moved on are stale.
     deadlines: BinaryHeap<Reverse<(Time, Place, AttemptId)>>,
-    unsent: VecDeque<ua::Transmit>,
     recent: Recent,
     probes: Probes,
     message: Arc<Script>,
-    buffer: Box<[u8]>,
-    /// The socket had more to read than one batch.
-    unfinished: bool,
 }
 
 impl Shard {
@@ -140,20 +122,16 @@ impl Shard {
     }
 
     pub(crate) fn new(mut parts: Parts) -> io::Result<Self> {
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        parts.poll.registry().register(&mut parts.socket, SOCKET, interest)?;
+        parts.datagrams.watch(parts.poll.registry(), SOCKET)?;
         let abandoned = prompts::prompt(prompts::ABANDONED)
             .ok_or_else(|| io::Error::other("the message for abandoned callees is missing"))?;
         parts.gauges.ports.store(parts.ports.total() as u32, Ordering::Relaxed);
         Ok(Self {
             calls: Calls::default(),
             deadlines: BinaryHeap::new(),
-            unsent: VecDeque::new(),
             recent: Recent::new(RECENT_LADDERS),
             probes: Probes::new(),
             message: Arc::new(Script::message(abandoned)),
-            buffer: vec![0; DATAGRAM_BYTES].into_boxed_slice(),
-            unfinished: false,
             parts,
         })
     }
@@ -166,12 +144,17 @@ impl Shard {
             self.wait(&mut events, stop_at)?;
             self.parts.bell.answer();
             let mut now = self.parts.clock.now();
-            let socket = events.iter().find(|event| event.token() == SOCKET);
-            if self.unfinished || socket.is_some_and(|event| event.is_readable()) {
+            if self.parts.datagrams.is_unfinished() {
                 self.read(now);
             }
-            if events.iter().any(|event| event.token() == PROBES) {
-                self.hear_probes(now);
+            for event in &events {
+                match event.token() {
+                    SOCKET if event.is_readable() => self.read(now),
+                    SOCKET | WAKER => {}
+                    PROBES => self.hear_probes(now),
+                    LISTENER => self.parts.links.accept(now.at),
+                    link => self.hear_link(link, now),
+                }
             }
             now = self.parts.clock.now();
             loop {
@@ -195,7 +178,7 @@ impl Shard {
                 self.tell_call(place, input, now);
             }
             self.turn_timers(now);
-            self.flush();
+            self.flush(now);
             self.publish();
             if let Some(stop_at) = stop_at {
                 let quiet = self.calls.is_empty() && self.parts.agent.poll_timeout().is_none();
@@ -211,198 +194,23 @@ impl Shard {
     fn wait(&mut self, events: &mut Events, stop_at: Option<Time>) -> io::Result<()> {
         let now = self.parts.clock.now().at;
         let deadline = self.deadlines.peek().map(|Reverse((at, ..))| *at);
-        let next = [self.parts.agent.poll_timeout(), deadline, self.probes.next(), stop_at];
+        let next = [
+            self.parts.agent.poll_timeout(),
+            deadline,
+            self.probes.next(),
+            self.parts.links.next(!self.calls.is_empty()),
+            self.parts.datagrams.retry(now),
+            stop_at,
+        ];
+        let busy = self.parts.datagrams.is_unfinished() || self.parts.links.is_busy();
         let timeout = match next.into_iter().flatten().min() {
-            _ if self.unfinished => Some(Duration::ZERO),
-            // The socket is not watched for room, which comes within moments.
-            _ if !self.unsent.is_empty() => Some(UNSENT_RETRY),
+            _ if busy => Some(Duration::ZERO),
             at => at.map(|at| at - now),
         };
         match self.parts.poll.poll(events, timeout) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             other => other,
         }
-    }
-
-    fn read(&mut self, now: Now) {
-        self.unfinished = false;
-        for _ in 0..BATCH {
-            match self.parts.socket.recv_from(&mut self.buffer) {
-                Ok((bytes, from)) => {
-                    self.probes.heard(from);
-                    let from = Peer::udp(from);
-                    self.parts.agent.handle_message(now.at, from, &self.buffer[..bytes]);
-                    self.drain(now);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // An ICMP error of an earlier datagram: says nothing of the next one.
-                Err(_) => {}
-            }
-        }
-        self.unfinished = true;
-    }
-
-    fn obey(&mut self, command: Command, now: Now) {
-        let (attempt, input) = match command {
-            Command::Dial(dial) => return self.dial(*dial, now),
-            Command::Connect(attempt) => (attempt, Input::Connect),
-            Command::Abandon(attempt) => (attempt, Input::Abandon),
-            Command::HangUp(attempt) => (attempt, Input::HangUp),
-            Command::Ladder(attempt, answer) => {
-                // Whoever asked may have gone away meanwhile.
-                let _ = answer.send(self.ladder(attempt, now));
-                return;
-            }
-            Command::Stop => return,
-        };
-        if let Some(place) = self.calls.place_of(attempt) {
-            self.tell_call(place, input, now);
-        }
-    }
-
-    fn dial(&mut self, dial: Dial, now: Now) {
-        let (attempt, to) = (dial.attempt, dial.invite.to.addr);
-        match self.invite(dial, now) {
-            Ok(()) => {
-                self.probes.called(to, now.at);
-                self.drain(now);
-            }
-            Err(why) => {
-                tracing::warn!(attempt.id = %attempt, "A call was not placed: {why}");
-                let report = unplaced(attempt, Ending::NoReply, &why, now.wall);
-                self.report(attempt, CallEvent::Ended(Box::new(report)));
-            }
-        }
-    }
-
-    fn invite(&mut self, dial: Dial, now: Now) -> Result<(), String> {
-        let Dial { attempt, settings, script, contact, codecs, mut invite, .. } = dial;
-        if self.calls.len() >= self.parts.max_calls as usize {
-            return Err("every line of this machine is in use".into());
-        }
-        let opened = self.parts.ports.open(now.at);
-        let (port, socket) = opened.map_err(|error| format!("no port for its audio: {error}"))?;
-        invite.sdp = sdp::offer(&sdp::Local {
-            addr: SocketAddr::new(contact.ip(), port),
-            codecs: codecs.clone(),
-            session: attempt.0.unsigned_abs(),
-            version: 1,
-        });
-        let to = invite.to.addr;
-        let key = match self.parts.agent.invite_from(now.at, contact, invite) {
-            Ok(key) => key,
-            Err(refused) => {
-                self.parts.ports.give_back(port, now.at);
-                return Err(refused.to_string());
-            }
-        };
-        let events = self.parts.events.clone();
-        let call = Call::new(attempt, settings, codecs, events, now.at);
-        let listed = call.deadline();
-        let place = self.calls.insert(attempt, Entry { call, key, to, port, script, listed });
-        if let Some(deadline) = listed {
-            self.deadlines.push(Reverse((deadline, place, attempt)));
-        }
-        let stream = Stream::new(rand::random(), rand::random(), rand::random());
-        self.media(place).send(media::Command::Open(place, socket, Box::new(stream)));
-        Ok(())
-    }
-
-    /// Takes from the user agent what it tells and what it wants sent.
-    fn drain(&mut self, now: Now) {
-        loop {
-            if let Some((key, event)) = self.parts.agent.poll_event() {
-                self.on_agent(key, event, now);
-            } else if let Some(transmit) = self.parts.agent.poll_transmit() {
-                self.send(transmit, now);
-            } else {
-                return;
-            }
-        }
-    }
-
-    fn on_agent(&mut self, key: CallKey, event: ua::Event, now: Now) {
-        let input = match event {
-            ua::Event::Provisional { code, sdp } => Input::Provisional { code, sdp },
-            ua::Event::Answered { sdp } => Input::Answered { sdp },
-            ua::Event::Renegotiated { sdp } => Input::Renegotiated { sdp },
-            // Nobody here can say whether the new number may be called: the 3xx is a refusal.
-            ua::Event::Redirected { .. } => return self.parts.agent.hang_up(now.at, key),
-            ua::Event::Ended(ended) => return self.sip_ended(key, ended, now),
-            // We describe nothing anew but to keep a session alive.
-            ua::Event::Reanswered { .. } => return,
-            // The called side; we take no calls.
-            ua::Event::Incoming(_) | ua::Event::Acked { .. } | ua::Event::Cancelled => return,
-            ua::Event::Released => return,
-        };
-        if let Some(place) = self.calls.place_of_key(key) {
-            self.tell_call(place, input, now);
-        }
-    }
-
-    fn sip_ended(&mut self, key: CallKey, ended: ua::Ended, now: Now) {
-        let Some(trace) = self.calls.forget_key(key) else { return };
-        if ended.cause == ua::EndCause::NoReply {
-            self.parts.suspects.accuse(trace.to);
-        }
-        let messages = self.parts.agent.take_ladder(key);
-        self.recent.keep(trace.attempt, ladder::in_wall_time(messages, now));
-        if let Some(place) = trace.place {
-            self.tell_call(place, Input::SipEnded(ended), now);
-        }
-    }
-
-    fn tell_call(&mut self, place: Place, input: Input, now: Now) {
-        let Some(entry) = self.calls.get_mut(place) else { return };
-        entry.call.handle(input, now);
-        self.carry_out(place, now);
-    }
-
-    /// Does what a call wants, until it wants nothing more.
-    fn carry_out(&mut self, place: Place, now: Now) {
-        while let Some(entry) = self.calls.get_mut(place) {
-            let Some(action) = entry.call.poll_action() else { break };
-            let (key, attempt) = (entry.key, entry.call.attempt());
-            match action {
-                Action::HangUp => self.parts.agent.hang_up(now.at, key),
-                Action::Describe(remote) => {
-                    self.media(place).send(media::Command::Described(place, remote));
-                }
-                Action::AttachBot { answered_at } => {
-                    let script = entry.script.clone();
-                    self.attach(place, script, answered_at);
-                }
-                Action::AttachMessage { answered_at } => {
-                    let script = self.message.clone();
-                    self.attach(place, script, answered_at);
-                }
-                Action::CloseMedia => self.media(place).send(media::Command::Close(place)),
-                Action::Tell(event) => self.report(attempt, event),
-            }
-        }
-        let Some(entry) = self.calls.get_mut(place) else { return };
-        if entry.call.is_over() {
-            if let Some(entry) = self.calls.remove(place) {
-                self.parts.ports.give_back(entry.port, now.at);
-            }
-        } else if let Some(deadline) = entry.call.deadline() {
-            let (attempt, listed) = (entry.call.attempt(), entry.listed);
-            if listed != Some(deadline) {
-                entry.listed = Some(deadline);
-                self.deadlines.push(Reverse((deadline, place, attempt)));
-            }
-        }
-    }
-
-    fn attach(&mut self, place: Place, script: Arc<Script>, answered_at: Time) {
-        let Some(entry) = self.calls.get_mut(place) else { return };
-        let settings = entry.call.settings();
-        let limits = media::Limits {
-            no_media: Duration::from_secs(settings.no_media_seconds.into()),
-            silent_customer: Duration::from_secs(settings.silent_customer_seconds.into()),
-        };
-        let bot = Box::new(ScriptBot::new(script));
-        self.media(place).send(media::Command::Attach { place, bot, limits, answered_at });
     }
 
     fn turn_timers(&mut self, now: Now) {
@@ -419,10 +227,26 @@ impl Shard {
                 self.tell_call(place, Input::Timeout, now);
             }
         }
+        self.forget_stale_deadlines();
+        self.parts.links.wake(now.at, !self.calls.is_empty());
         self.drain(now);
         for unreachable in self.probes.turn(now.at, self.parts.poll.registry()) {
             self.unreachable(unreachable, now);
         }
+    }
+
+    /// A call that ended leaves its longest deadline behind: an hour of short calls would gather
+    /// millions of them.
+    fn forget_stale_deadlines(&mut self) {
+        if self.deadlines.len() <= 4 * self.calls.len() + STALE_DEADLINES {
+            return;
+        }
+        let calls = &mut self.calls;
+        self.deadlines.retain(|Reverse((at, place, attempt))| {
+            calls
+                .get_mut(*place)
+                .is_some_and(|entry| entry.call.attempt() == *attempt && entry.listed == Some(*at))
+        });
     }
 
     fn hear_probes(&mut self, now: Now) {
@@ -431,69 +255,34 @@ impl Shard {
         }
     }
 
+    fn hear_link(&mut self, token: Token, now: Now) {
+        let Parts { links, agent, .. } = &mut self.parts;
+        links.ready(token, now.at, |from, bytes| agent.handle_message(now.at, from, bytes));
+        self.drain(now);
+    }
+
+    fn flush(&mut self, now: Now) {
+        let Parts { datagrams, links, agent, .. } = &mut self.parts;
+        datagrams.flush();
+        links.flush(now.at, |from, bytes| agent.handle_message(now.at, from, bytes));
+        self.drain(now);
+    }
+
+    /// An address was found to have nobody behind it.
     fn unreachable(&mut self, peer: SocketAddr, now: Now) {
         self.parts.suspects.accuse(peer);
         self.parts.agent.handle_unreachable(now.at, Peer::udp(peer));
         self.drain(now);
     }
 
-    fn cut_all(&mut self, now: Now) {
-        for place in self.calls.places() {
-            if let Some(entry) = self.calls.get_mut(place) {
-                entry.call.cut(now);
-                self.carry_out(place, now);
+    /// Messages to a far end were lost on the way to it.
+    fn lost(&mut self, loss: Loss, now: Now) {
+        match loss {
+            Loss::Unreachable(peer) => {
+                self.parts.suspects.accuse(peer.addr);
+                self.parts.agent.handle_unreachable(now.at, peer);
             }
-        }
-        self.drain(now);
-    }
-
-    fn send(&mut self, transmit: ua::Transmit, now: Now) {
-        if !self.unsent.is_empty() {
-            return self.keep_unsent(transmit);
-        }
-        match self.parts.socket.send_to(&transmit.bytes, transmit.to.addr) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.keep_unsent(transmit),
-            Err(error) => {
-                tracing::warn!(%error, to = %transmit.to, "A SIP message could not be sent");
-                // No route, or a firewall of this machine; anything else may pass.
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NetworkUnreachable
-                        | io::ErrorKind::HostUnreachable
-                        | io::ErrorKind::PermissionDenied
-                ) {
-                    self.parts.suspects.accuse(transmit.to.addr);
-                    self.parts.agent.handle_unreachable(now.at, transmit.to);
-                }
-            }
-        }
-    }
-
-    fn keep_unsent(&mut self, transmit: ua::Transmit) {
-        if self.unsent.len() == UNSENT_MAX {
-            self.unsent.pop_front();
-        }
-        self.unsent.push_back(transmit);
-    }
-
-    /// Sends what the socket had no room for.
-    fn flush(&mut self) {
-        while let Some(transmit) = self.unsent.front() {
-            match self.parts.socket.send_to(&transmit.bytes, transmit.to.addr) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Ok(_) | Err(_) => self.unsent.pop_front(),
-            };
-        }
-    }
-
-    fn report(&mut self, attempt: AttemptId, event: CallEvent) {
-        // There is room for every event of every call, so this waits for nobody; a
-        // runner that is gone takes no reports, and the watch over it tells so.
-        if let Err(mpsc::error::TrySendError::Full(_)) =
-            self.parts.events.try_send((attempt, event))
-        {
-            tracing::error!(attempt.id = %attempt, "An event of a call was lost: no room");
+            Loss::Broken(peer) => self.parts.agent.handle_broken(now.at, peer),
         }
     }
 
@@ -511,6 +300,7 @@ impl Shard {
     fn publish(&self) {
         let gauges = &self.parts.gauges;
         gauges.calls.store(self.calls.len() as u32, Ordering::Relaxed);
+        gauges.connections.store(self.parts.links.len() as u32, Ordering::Relaxed);
         gauges.ports_used.store(self.parts.ports.used() as u32, Ordering::Relaxed);
     }
 }

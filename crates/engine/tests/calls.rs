@@ -266,6 +266,8 @@ async fn a_second_engine_cannot_take_the_same_sip_address() {
     let world = World::start(Plan { contacts: 1, ..Plan::through(carrier.addr(), 24_200) }).await;
     let config = campanile_engine::EngineConfig {
         sip: world.engine.sip_addr(),
+        sip_tcp_listen: None,
+        sip_ca_file: None,
         public_address: campanile_engine::PublicAddress::Auto,
         rtp_ports: 24_200..=24_599,
         max_calls: 10,

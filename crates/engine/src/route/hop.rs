@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use campanile_domain::carrier::{self, CarrierSettings};
-use campanile_wire::ua::Transport;
+use campanile_wire::{message::Uri, ua::Transport};
 
 /// The next hop of a carrier: a host, by name or address, perhaps a port, and how SIP is
 /// spoken there. What is looked up and cached goes by it.
@@ -38,6 +38,17 @@ impl Hop {
             return Err(wrong());
         }
         Ok(Self { host: host.to_owned(), port, transport })
+    }
+
+    /// Where a 3xx points; `transport` unless the URI names another that we speak.
+    pub(super) fn of_uri(uri: &str, transport: Transport) -> Option<Self> {
+        let uri = Uri::parse(uri)?;
+        let transport = uri.transport().ok()?.unwrap_or(transport);
+        // A `tel:` URI has none.
+        if uri.host.is_empty() {
+            return None;
+        }
+        Some(Self { host: bare(uri.host).to_owned(), port: uri.port, transport })
     }
 
     /// Its address, when the host is one: then there is nothing to look up.

@@ -29,7 +29,7 @@ use super::{
 use crate::{
     bot::Script,
     line::unplaced,
-    sip::{self, Dial},
+    sip::{self, Dial, Redirected},
 };
 
 pub(super) enum Command {
@@ -55,6 +55,11 @@ pub(super) struct Router {
 enum Waiting {
     Call(Box<Placement>),
     Question(oneshot::Sender<Result<Vec<Peer>, String>>),
+    /// A call may go on at `uri`, or else where the rest of its 3xx points.
+    Redirect {
+        uri: String,
+        rest: Redirected,
+    },
 }
 
 /// A bot's script, or why there is none, and the settings it was made from.
@@ -91,6 +96,7 @@ impl Router {
                     Some(Command::Shard(command)) => self.forward(command).await,
                 },
                 Some(found) = self.lookups.join_next_with_id() => self.found(found).await,
+                Some(redirected) = self.parts.redirects.recv() => self.redirect(redirected).await,
                 () = until(renewal) => {
                     for hop in self.book.due(Instant::now()) {
                         self.ask(hop);
@@ -105,6 +111,18 @@ impl Router {
             Ok(hop) => self.enter(hop, Waiting::Call(placement)).await,
             Err(why) => self.fail(&placement, Ending::NoReply, &why).await,
         }
+    }
+
+    /// Finds the first of the places that a 3xx points to.
+    async fn redirect(&mut self, mut redirected: Redirected) {
+        while !redirected.contacts.is_empty() {
+            let uri = redirected.contacts.remove(0);
+            if let Some(hop) = Hop::of_uri(&uri, redirected.transport) {
+                let waiting = Waiting::Redirect { uri, rest: redirected };
+                return Box::pin(self.enter(hop, waiting)).await;
+            }
+        }
+        self.parts.shard.send(sip::Command::Follow(redirected.attempt, None)).await;
     }
 
     /// Goes on at once where the hop's address is known, else waits for it.
@@ -145,7 +163,12 @@ impl Router {
     async fn go_on(&mut self, hop: &Hop, waiting: Waiting, answer: Result<&[Site], &str>) {
         let peers = answer.map_err(str::to_owned).and_then(|sites| self.peers(hop, sites));
         match (waiting, peers) {
-            (Waiting::Call(placement), Ok(peers)) => self.dial(*placement, peers).await,
+            (Waiting::Call(placement), Ok(peers)) => self.dial(*placement, hop, peers).await,
+            (Waiting::Redirect { uri, rest }, Ok(peers)) => {
+                let to = (peers[0], hop.host.as_str().into(), uri);
+                self.parts.shard.send(sip::Command::Follow(rest.attempt, Some(to))).await;
+            }
+            (Waiting::Redirect { rest, .. }, Err(_)) => self.redirect(rest).await,
             (Waiting::Call(placement), Err(why)) => {
                 self.fail(&placement, Ending::NoReply, &why).await;
             }
@@ -197,12 +220,12 @@ impl Router {
             let index = waiting.iter().position(is_it)?;
             match waiting.swap_remove(index) {
                 Waiting::Call(placement) => Some(placement),
-                Waiting::Question(_) => None,
+                Waiting::Question(_) | Waiting::Redirect { .. } => None,
             }
         })
     }
 
-    async fn dial(&mut self, placement: Placement, peers: Vec<Peer>) {
+    async fn dial(&mut self, placement: Placement, hop: &Hop, peers: Vec<Peer>) {
         let script = match self.script(&placement.bot) {
             Ok(script) => script,
             Err(why) => {
@@ -219,7 +242,8 @@ impl Router {
         let codecs = request::codecs(&placement.carrier.settings);
         let Placement { attempt, settings, .. } = placement;
         let attempt = attempt.id;
-        let dial = Dial { attempt, settings, script, contact, codecs, invite };
+        let host = hop.host.as_str().into();
+        let dial = Dial { attempt, settings, script, host, contact, codecs, invite };
         self.parts.shard.send(sip::Command::Dial(Box::new(dial))).await;
     }
 

@@ -1,9 +1,12 @@
 //! The calls of the shard, found by place, by attempt and by the user agent's key.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use campanile_domain::ids::AttemptId;
-use campanile_wire::{time::Time, ua::CallKey};
+use campanile_wire::{
+    time::Time,
+    ua::{CallKey, Peer},
+};
 
 use crate::{bot::Script, call::Call, media::Place};
 
@@ -11,8 +14,10 @@ use crate::{bot::Script, call::Call, media::Place};
 pub(super) struct Entry {
     pub(super) call: Call,
     pub(super) key: CallKey,
-    /// Where its INVITE went first.
-    pub(super) to: SocketAddr,
+    /// Where its INVITE went first, or after a 3xx.
+    pub(super) to: Peer,
+    /// The user part of its request URI.
+    pub(super) callee: Box<str>,
     pub(super) port: u16,
     pub(super) script: Arc<Script>,
     /// The deadline of the call that the heap knows of.
@@ -24,7 +29,7 @@ pub(super) struct Entry {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Trace {
     pub(super) attempt: AttemptId,
-    pub(super) to: SocketAddr,
+    pub(super) to: Peer,
     pub(super) place: Option<Place>,
 }
 

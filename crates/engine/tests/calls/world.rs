@@ -6,6 +6,7 @@ use std::{
     fmt::Debug,
     net::SocketAddr,
     ops::RangeInclusive,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -51,6 +52,8 @@ pub(crate) struct Plan {
     pub(crate) drain: Duration,
     /// The name servers; those of the system when empty.
     pub(crate) dns_servers: Vec<SocketAddr>,
+    pub(crate) sip_tcp_listen: Option<SocketAddr>,
+    pub(crate) sip_ca_file: Option<PathBuf>,
 }
 
 impl Plan {
@@ -63,6 +66,8 @@ impl Plan {
             rtp_ports: first_port..=first_port + 399,
             drain: Duration::ZERO,
             dns_servers: Vec::new(),
+            sip_tcp_listen: None,
+            sip_ca_file: None,
         }
     }
 }
@@ -146,6 +151,8 @@ impl World {
         let live = LiveHub::default();
         let config = EngineConfig {
             sip: "127.0.0.1:0".parse().unwrap(),
+            sip_tcp_listen: plan.sip_tcp_listen,
+            sip_ca_file: plan.sip_ca_file,
             public_address: PublicAddress::Auto,
             rtp_ports: plan.rtp_ports,
             max_calls: 100,
