@@ -7,6 +7,7 @@
 mod account;
 mod agenda;
 mod asking;
+mod beside;
 mod call;
 mod callee;
 mod caller;
@@ -15,9 +16,12 @@ mod config;
 mod dialog;
 mod event;
 mod ladder;
+mod lone;
 mod outside;
 mod peer;
+mod ping;
 mod placing;
+mod registration;
 mod renewal;
 mod session;
 mod slab;
@@ -32,6 +36,7 @@ use std::{
 
 use self::{
     agenda::{Agenda, Timer},
+    beside::Beside,
     call::{COOKIE, Call, Came, Common, Shared, Side},
     outside::Gate,
     placing::Caller,
@@ -49,6 +54,8 @@ pub use config::{Auth, Invite, Refused, Timers, UaConfig};
 pub use event::{EndCause, Ended, Event, IncomingInvite, Means, Redirect, Transmit};
 pub use ladder::{Flow, Message};
 pub use peer::{Peer, Transport};
+pub use ping::{Ping, PingKey};
+pub use registration::{Registration, RegistrationEvent, RegistrationKey};
 pub use slab::CallKey;
 
 /// A SIP user agent (RFC 3261) over whatever its owner has: UDP, TCP, TLS.
@@ -58,6 +65,7 @@ pub struct UserAgent {
     transactions: BTreeMap<Box<str>, CallKey>,
     shared: Shared,
     gate: Gate,
+    beside: Beside,
 }
 
 impl UserAgent {
@@ -81,6 +89,7 @@ impl UserAgent {
                 lingering: VecDeque::new(),
             },
             gate: Gate::new(),
+            beside: Beside::new(),
         }
     }
 
@@ -106,6 +115,7 @@ impl UserAgent {
     /// as [`EndCause::NoReply`], and a BYE to it is not waited for.
     pub fn handle_unreachable(&mut self, now: Time, to: Peer) {
         self.each_caller(|caller, common, shared| caller.unreachable(common, shared, now, to));
+        self.beside.unreachable(&mut self.shared, now, to);
     }
 
     /// A connection that was up broke. Nobody knows what of the last messages arrived, so each
@@ -115,6 +125,7 @@ impl UserAgent {
     /// `handle_unreachable` is to follow.
     pub fn handle_broken(&mut self, now: Time, to: Peer) {
         self.each_caller(|caller, common, shared| caller.broken(common, shared, now, to));
+        self.beside.broken(&mut self.shared, to);
     }
 
     fn each_caller(&mut self, mut act: impl FnMut(&mut Caller, &mut Common, &mut Shared)) {
@@ -129,6 +140,7 @@ impl UserAgent {
 
     /// The time that `poll_timeout` asked for has come. Too early does no harm.
     pub fn handle_timeout(&mut self, now: Time) {
+        self.beside.wake(&mut self.shared, now);
         while let Some((key, timer)) = self.due(now) {
             let Some(call) = self.calls.get_mut(key) else { continue };
             call.common.stop(&mut self.shared, timer);
@@ -266,7 +278,8 @@ impl UserAgent {
 
     /// When to call `handle_timeout`, at the latest; `None` while nothing is under way.
     pub fn poll_timeout(&mut self) -> Option<Time> {
-        self.next_timer().map(|(at, _, _)| at)
+        let call = self.next_timer().map(|(at, _, _)| at);
+        [call, self.beside.next()].into_iter().flatten().min()
     }
 
     /// The last messages of a call, oldest first, until it is [`Event::Released`].
@@ -305,7 +318,11 @@ impl UserAgent {
         // Our branch names the call; its random part, the tag and the Call-ID prove that the
         // answer is meant for it.
         let branch = came.envelope.via.branch.unwrap_or_default();
-        let Some(key) = branch.strip_prefix(COOKIE).and_then(CallKey::of_token) else { return };
+        let Some(token) = branch.strip_prefix(COOKIE) else { return };
+        if self.beside.response(&mut self.shared, now, token, code, came) {
+            return;
+        }
+        let Some(key) = CallKey::of_token(token) else { return };
         let Some(Call { common, side }) = self.calls.get_mut(key) else { return };
         let ours =
             *common.call_id == *came.envelope.call_id && common.local_tag == came.tag_of_from();

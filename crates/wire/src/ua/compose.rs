@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use super::{
-    config::{Invite, Refused},
+    config::{Auth, Invite, Refused},
     peer::{Peer, Transport},
 };
 use crate::message::{Message, Name, Start, Uri, Via, header::is_token, param};
@@ -167,6 +167,21 @@ fn push_unless_rport(value: &mut Vec<u8>, param: &[u8]) {
     }
 }
 
+/// Refuses an account whose values would break out of their header.
+pub(super) fn check_account(auth: Option<&Auth>) -> Result<(), Refused> {
+    match auth {
+        Some(auth) if !visible(&auth.username) => Err(Refused::InvalidHeader("the account")),
+        Some(Auth { realm: Some(realm), .. }) if !visible(realm) => {
+            Err(Refused::InvalidHeader("the account"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn visible(text: &str) -> bool {
+    !text.chars().any(char::is_control)
+}
+
 /// Refuses a call whose values would break out of their headers.
 pub(super) fn check(invite: &Invite) -> Result<(), Refused> {
     for (uri, name) in [
@@ -181,7 +196,6 @@ pub(super) fn check(invite: &Invite) -> Result<(), Refused> {
     if !invite.route.iter().all(|route| Uri::parse(route).is_some()) {
         return Err(Refused::InvalidHeader("a route"));
     }
-    let visible = |text: &str| !text.chars().any(char::is_control);
     if invite.call_id.is_empty()
         || !invite.call_id.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>".contains(&byte))
     {
@@ -190,11 +204,7 @@ pub(super) fn check(invite: &Invite) -> Result<(), Refused> {
     if !invite.from_display.as_deref().is_none_or(visible) {
         return Err(Refused::InvalidHeader("the display name"));
     }
-    if let Some(auth) = &invite.auth
-        && !(visible(&auth.username) && auth.realm.as_deref().is_none_or(visible))
-    {
-        return Err(Refused::InvalidHeader("the account"));
-    }
+    check_account(invite.auth.as_ref())?;
     for (name, value) in &invite.headers {
         // What we write ourselves must not stand there twice.
         let ours = Name::of(name.as_bytes()) != Name::Other

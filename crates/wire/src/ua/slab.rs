@@ -75,6 +75,10 @@ impl<T> Slab<T> {
         self.slots.len() - self.free.len()
     }
 
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|slot| slot.held.as_ref())
+    }
+
     /// The keys of all that is held, in the order of the slots.
     pub(super) fn keys(&self) -> impl Iterator<Item = CallKey> {
         self.slots

@@ -1,6 +1,7 @@
 //! Whole scenarios in virtual time: two user agents, or one and a far end written by hand.
 
 mod auth;
+mod beside;
 mod by_hand;
 mod callee;
 mod dialogs;
