@@ -13,6 +13,7 @@ mod ending;
 mod engaged;
 mod failover;
 mod figures;
+mod lead;
 mod messages;
 mod meter;
 mod reasons;
@@ -28,6 +29,7 @@ use self::{
     carriers::{Carriers, Refusal},
     ending::NO_VERDICT,
     engaged::Engaged,
+    lead::Lead,
     run::Run,
 };
 use crate::{
@@ -40,9 +42,6 @@ use crate::{
     setup::{DiallerSetup, QueueState},
 };
 
-/// A row is asked for this long before its INVITE has a token, at most: as long as the
-/// store lately took to write one.
-const LEAD_MAX: SignedDuration = SignedDuration::from_millis(250);
 /// While something is live, its figures change at least this often.
 const LIVE_TICK: SignedDuration = SignedDuration::from_secs(1);
 /// Nothing at all to do: look again then, in case a clock was set.
@@ -83,8 +82,8 @@ pub struct Scheduler {
     waiting: VecDeque<(AttemptId, Timestamp)>,
     /// Finished attempts that the store has not confirmed.
     finishing: HashMap<AttemptId, Finishing>,
-    /// Mean time from asking for a row to having it.
-    lead: SignedDuration,
+    /// What it takes from asking for a row to having it.
+    lead: Lead,
     /// Dials over all campaigns.
     served: u64,
     commands: VecDeque<Command>,
@@ -116,7 +115,7 @@ impl Scheduler {
             live_talk: (0, Timestamp::MIN),
             waiting: VecDeque::new(),
             finishing: HashMap::new(),
-            lead: SignedDuration::from_millis(1),
+            lead: Lead::default(),
             served: 0,
             commands: VecDeque::new(),
             wake_at: now,
@@ -214,10 +213,7 @@ impl Scheduler {
         }
         call.advance(AttemptEvent::Recorded, &mut run.tally);
         run.store_answered();
-        let took = self.now.duration_since(call.asked_at).max(SignedDuration::ZERO);
-        // Whole microseconds, as tokens are counted in.
-        let lead_us = (self.lead.as_micros() * 7 + took.as_micros()) / 8;
-        self.lead = SignedDuration::from_micros(lead_us as i64).min(LEAD_MAX);
+        self.lead.note(self.now.duration_since(call.asked_at));
         self.carriers.recorded(call.carrier.id, attempt);
     }
 
@@ -446,7 +442,7 @@ impl Scheduler {
             let at = match self.carriers.refusal(&run.setup.numbers, now) {
                 Some(Refusal::Resting(at)) => at,
                 // A row may be asked for as early before its token as it takes to write.
-                Some(Refusal::Rate(at)) if !run.claims.is_empty() => at - self.lead,
+                Some(Refusal::Rate(at)) if !run.claims.is_empty() => at - self.lead.time(),
                 Some(Refusal::Rate(_) | Refusal::Rows | Refusal::Channels | Refusal::Missing)
                 | None => continue,
             };

@@ -155,7 +155,7 @@ impl Scheduler {
             }
             let insist = now.duration_since(*since) < PATIENCE;
             let numbers = &run.setup.numbers;
-            match self.carriers.route(numbers, lease.last_number, insist, now, self.lead) {
+            match self.carriers.route(numbers, lease.last_number, insist, now, self.lead.time()) {
                 Ok(route) => {
                     let Some((lease, _)) = run.claims.remove(index) else { break None };
                     match guard::check(lease.phone, &run.setup.settings) {

@@ -40,7 +40,7 @@ impl Scheduler {
             return Err(report);
         }
         call.tried.push(call.carrier.id);
-        let next = self.carriers.route_beyond(&run.setup.numbers, &call.tried, now, self.lead);
+        let next = self.carriers.route_beyond(&run.setup.numbers, &call.tried, now, self.lead.time());
         let Some(route) = next else { return Err(report) };
         if !call.advance(AttemptEvent::FailedOver, &mut run.tally) {
             return Err(report);
