@@ -16,6 +16,7 @@ mod config;
 mod dialog;
 mod event;
 mod ladder;
+mod legs;
 mod lone;
 mod outside;
 mod peer;

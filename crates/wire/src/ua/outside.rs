@@ -137,7 +137,7 @@ mod tests {
         assert!(gate.passes(8, now), "another source has its own");
         let mut passed = 0;
         for _ in 0..10_000 {
-            now = now + Duration::from_millis(1);
+            now += Duration::from_millis(1);
             passed += u32::from(gate.passes(7, now));
         }
         assert_eq!(passed, 10 * RATE);

@@ -1,6 +1,7 @@
 //! The calling side at work: carries out what its table says.
 
 mod early;
+mod redirect;
 mod sending;
 
 use std::sync::Arc;
@@ -13,15 +14,11 @@ use super::{
     caller::{Action, Input, Phase},
     compose::{name_addr, reason_text},
     config::Invite,
-    event::{EndCause, Event, Redirect},
+    event::{EndCause, Event},
     peer::Peer,
 };
 use crate::{message::Message, time::Time};
 
-/// So many 3xx are followed, one after the other.
-const HOPS_MAX: u8 = 3;
-/// So many contacts of a 3xx are told.
-const CONTACTS_MAX: usize = 8;
 /// So many transactions of one call are remembered to acknowledge their refusals again.
 const ACKS_MAX: usize = 16;
 
@@ -319,30 +316,6 @@ impl Caller {
         self.phase == Phase::Talking
     }
 
-    /// The owner says where to go after a 3xx.
-    pub(super) fn follow(
-        &mut self,
-        common: &mut Common,
-        shared: &mut Shared,
-        now: Time,
-        to: Peer,
-        uri: &str,
-    ) {
-        if self.phase != Phase::Redirected {
-            return;
-        }
-        uri.clone_into(&mut self.invite.request_uri);
-        self.invite.further.clear();
-        if !common.account.is_for(to) {
-            self.invite.route.clear();
-        }
-        common.account.forget();
-        common.transport = to.transport;
-        self.sent.to = to;
-        self.hops += 1;
-        self.input(common, shared, now, Input::Follow, None);
-    }
-
     fn invite_answered(
         &mut self,
         common: &mut Common,
@@ -386,7 +359,7 @@ impl Caller {
             return Input::Again;
         }
         match code {
-            300..400 if self.hops < HOPS_MAX && !redirects(message).is_empty() => Input::Redirect,
+            300..400 if self.may_follow(message) => Input::Redirect,
             422 if common.session_too_short(message) => Input::Again,
             // Once it rang, another address of the carrier might ring the callee again.
             503 if self.provisional.0 <= 100 && !self.invite.further.is_empty() => {
@@ -440,18 +413,6 @@ impl Caller {
         }
     }
 
-    fn report_redirect(
-        &mut self,
-        common: &mut Common,
-        shared: &mut Shared,
-        now: Time,
-        came: Came<'_>,
-    ) {
-        let code = common.verdict.code.unwrap_or(300);
-        common.tell(shared, Event::Redirected { code, contacts: redirects(came.message) });
-        common.start(shared, Timer::RedirectGiveUp, now + shared.patience());
-    }
-
     fn report_answer(
         &mut self,
         common: &mut Common,
@@ -474,18 +435,4 @@ impl Caller {
             self.input(common, shared, now, Input::HangUp, None);
         }
     }
-}
-
-/// Where a 3xx points that a call can go to. Headers and method of a Contact are not for us to
-/// take over (RFC 3261 19.1.5).
-fn redirects(message: &Message<'_>) -> Vec<Redirect> {
-    let contacts = message.contacts_by_q().into_iter();
-    let sip =
-        contacts.filter(|(uri, _)| uri.get(..3).is_some_and(|s| s.eq_ignore_ascii_case("sip")));
-    let bare = |uri: &str| {
-        let user = uri.find('@').unwrap_or(0);
-        let end = uri[user..].find('?').map_or(uri.len(), |at| user + at);
-        uri[..end].to_owned()
-    };
-    sip.map(|(uri, q)| Redirect { uri: bare(uri), q }).take(CONTACTS_MAX).collect()
 }

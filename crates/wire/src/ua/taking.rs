@@ -1,7 +1,10 @@
 //! The called side at work: carries out what its table says.
 
-use std::{sync::Arc, time::Duration};
+mod reliable;
 
+use std::sync::Arc;
+
+use self::reliable::{Extension, Reliable};
 use super::{
     agenda::Timer,
     asking::Answered,
@@ -13,7 +16,7 @@ use super::{
     session::Wish,
 };
 use crate::{
-    message::{Message, Name, NameAddr},
+    message::{Name, NameAddr},
     time::Time,
 };
 
@@ -39,19 +42,6 @@ pub(super) struct Callee {
     rang_reliably: bool,
     /// The RSeq of the last one.
     rseq: u32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Extension {
-    Unknown,
-    Supported,
-    Required,
-}
-
-struct Reliable {
-    bytes: Arc<[u8]>,
-    wait: Duration,
-    described: bool,
 }
 
 impl Callee {
@@ -156,74 +146,6 @@ impl Callee {
         }
         self.last = self.write(common, shared, code, &[], sdp);
         common.send(shared, now, self.reply.to_addr, &self.last);
-    }
-
-    /// 101 to 199 that asks for PRACK; one at a time (RFC 3262 3). A caller who does not know of
-    /// that gets it plain.
-    pub(super) fn ring_reliably(
-        &mut self,
-        common: &mut Common,
-        shared: &mut Shared,
-        now: Time,
-        code: u16,
-        sdp: Option<&[u8]>,
-    ) {
-        if self.extension == Extension::Unknown {
-            return self.ring(common, shared, now, code, sdp);
-        }
-        if self.phase != Phase::Ringing || !(101..200).contains(&code) || self.reliable.is_some() {
-            return;
-        }
-        self.rseq += 1;
-        let rseq = self.rseq.to_string();
-        let headers = [("Require", "100rel"), ("RSeq", &rseq), ("Allow", ALLOW)];
-        let bytes = self.write(common, shared, code, &headers, sdp);
-        if let Some(sdp) = sdp {
-            sdp.clone_into(&mut common.sdp);
-        }
-        common.send(shared, now, self.reply.to_addr, &bytes);
-        let wait = shared.config.timers.t1;
-        common.start(shared, Timer::ReliableAgain, now + wait);
-        common.start(shared, Timer::ReliableGiveUp, now + shared.patience());
-        self.last = Arc::clone(&bytes);
-        self.reliable = Some(Reliable { bytes, wait, described: sdp.is_some() });
-    }
-
-    fn reliable_again(&mut self, common: &mut Common, shared: &mut Shared, now: Time) {
-        let Some(reliable) = &mut self.reliable else { return };
-        reliable.wait *= 2;
-        common.send(shared, now, self.reply.to_addr, &reliable.bytes);
-        common.start(shared, Timer::ReliableAgain, now + reliable.wait);
-    }
-
-    /// PRACK; also one that comes again.
-    fn acknowledged(
-        &mut self,
-        common: &mut Common,
-        shared: &mut Shared,
-        now: Time,
-        came: Came<'_>,
-    ) {
-        let fits = came.message.rack().is_some_and(|rack| {
-            rack.rseq == self.rseq && rack.cseq == self.cseq && rack.method == "INVITE"
-        });
-        match common.in_order(came.tag_of_from(), came.envelope) {
-            Some(true) if fits => {}
-            Some(false) => return common.answer(shared, now, came, 500, &[]),
-            Some(true) | None => return common.answer(shared, now, came, 481, &[]),
-        }
-        common.answer(shared, now, came, 200, &[]);
-        let Some(reliable) = self.stop_reliable(common, shared) else { return };
-        self.rang_reliably |= reliable.described;
-        if let Some(sdp) = came.sdp() {
-            common.tell(shared, Event::Renegotiated { sdp });
-        }
-    }
-
-    fn stop_reliable(&mut self, common: &mut Common, shared: &mut Shared) -> Option<Reliable> {
-        common.stop(shared, Timer::ReliableAgain);
-        common.stop(shared, Timer::ReliableGiveUp);
-        self.reliable.take()
     }
 
     /// 200 with our description.
@@ -410,17 +332,5 @@ impl Callee {
         }
         all.extend_from_slice(headers);
         self.reply.answer(code, Some(&common.local_tag), &all, sdp)
-    }
-}
-
-impl Extension {
-    fn of(message: &Message<'_>) -> Self {
-        if message.lists(Name::Require, "100rel") {
-            Self::Required
-        } else if message.lists(Name::Supported, "100rel") {
-            Self::Supported
-        } else {
-            Self::Unknown
-        }
     }
 }

@@ -6,7 +6,8 @@ use crate::{
     time::Time,
     ua::{
         asking::Purpose,
-        call::{Came, Common, Early, Shared},
+        call::{Came, Common, Shared},
+        legs::Early,
     },
 };
 
