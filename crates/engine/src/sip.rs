@@ -287,10 +287,13 @@ impl Shard {
     }
 
     fn ladder(&self, attempt: AttemptId, now: Now) -> Vec<LadderMessage> {
-        match self.calls.key_of(attempt) {
-            Some(key) => ladder::in_wall_time(self.parts.agent.ladder(key), now),
-            None => self.recent.of(attempt),
+        let mut messages = self.recent.of(attempt);
+        for key in self.calls.keys_of(attempt) {
+            messages.extend(ladder::in_wall_time(self.parts.agent.ladder(key), now));
         }
+        // An attempt that went on through another carrier has a call through each.
+        messages.sort_by_key(|message| message.at);
+        messages
     }
 
     fn media(&self, place: Place) -> &Media {

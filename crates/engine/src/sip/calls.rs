@@ -82,9 +82,10 @@ impl Calls {
         self.traces.get(&key)?.place
     }
 
-    /// A search, for the rare question.
-    pub(super) fn key_of(&self, attempt: AttemptId) -> Option<CallKey> {
-        self.traces.iter().find(|(_, trace)| trace.attempt == attempt).map(|(key, _)| *key)
+    /// A search, for the rare question: one key a carrier tried.
+    pub(super) fn keys_of(&self, attempt: AttemptId) -> impl Iterator<Item = CallKey> {
+        let own = self.traces.iter().filter(move |(_, trace)| trace.attempt == attempt);
+        own.map(|(key, _)| *key)
     }
 
     pub(super) fn places(&self) -> Vec<Place> {

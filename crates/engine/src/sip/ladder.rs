@@ -37,7 +37,13 @@ impl Recent {
         Self { max, order: VecDeque::new(), ladders: HashMap::new() }
     }
 
+    /// Keeps what was said in a call; behind what was said in an earlier one of the same
+    /// attempt, through another carrier.
     pub(super) fn keep(&mut self, attempt: AttemptId, messages: Vec<LadderMessage>) {
+        if let Some(ladder) = self.ladders.get_mut(&attempt) {
+            ladder.extend(messages);
+            return;
+        }
         if self.order.len() == self.max
             && let Some(oldest) = self.order.pop_front()
         {
@@ -82,6 +88,9 @@ mod tests {
         assert!(recent.of(AttemptId(1)).is_empty());
         assert_eq!(recent.of(AttemptId(2)).len(), 2);
         assert_eq!(recent.of(AttemptId(3)).len(), 3);
+        recent.keep(AttemptId(3), vec![message.clone(); 2]);
+        assert_eq!(recent.of(AttemptId(3)).len(), 3 + 2, "one ladder for both carriers");
+        assert_eq!(recent.of(AttemptId(2)).len(), 2, "which makes nobody's room smaller");
         assert_eq!(recent.ladders.len(), recent.order.len());
     }
 }
