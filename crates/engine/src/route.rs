@@ -12,10 +12,14 @@ mod locate;
 mod ours;
 mod request;
 mod router;
+mod standing;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
-use campanile_domain::{ids::AttemptId, scheduler::Placement};
+use campanile_domain::{
+    ids::{AttemptId, CarrierId},
+    scheduler::{CallEvent, Placement},
+};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -29,19 +33,24 @@ pub(crate) use dns::NameServers;
 pub(crate) use locate::Reach;
 pub(crate) use ours::local_ip;
 use router::{Command, Router};
+pub(crate) use standing::Standings;
 
 /// The line that reaches real carriers.
 pub(crate) struct SipLine {
     commands: mpsc::Sender<Command>,
     events: mpsc::Receiver<LineEvent>,
+    standings: Standings,
+    /// Whose calls are under way; as many as there are calls.
+    carriers: HashMap<AttemptId, CarrierId>,
 }
 
 impl SipLine {
     pub(crate) fn new(router: RouterParts, events: mpsc::Receiver<LineEvent>) -> Self {
         // The shard's queue behind it has room for everything; this one is a hand-over.
         let (commands, queue) = mpsc::channel(64);
+        let standings = router.standings.clone();
         tokio::spawn(Router::new(router, queue).run());
-        Self { commands, events }
+        Self { commands, events, standings, carriers: HashMap::new() }
     }
 
     async fn send(&self, command: Command) {
@@ -52,6 +61,7 @@ impl SipLine {
 
 impl Line for SipLine {
     async fn place(&mut self, placement: Box<Placement>) {
+        self.carriers.insert(placement.attempt.id, placement.carrier.id);
         self.send(Command::Place(placement)).await;
     }
 
@@ -72,7 +82,14 @@ impl Line for SipLine {
     }
 
     async fn next_event(&mut self) -> Option<LineEvent> {
-        self.events.recv().await
+        let (attempt, event) = self.events.recv().await?;
+        if let Some(carrier) = self.carriers.get(&attempt) {
+            self.standings.heard(*carrier, &event);
+        }
+        if let CallEvent::Ended(_) = event {
+            self.carriers.remove(&attempt);
+        }
+        Some((attempt, event))
     }
 }
 
@@ -100,6 +117,7 @@ pub(crate) struct RouterParts {
     pub(crate) name_servers: NameServers,
     /// Addresses that failed a moment ago, as the shard finds out.
     pub(crate) suspects: Suspects,
+    pub(crate) standings: Standings,
     /// Calls that a 3xx sends elsewhere.
     pub(crate) redirects: mpsc::Receiver<sip::Redirected>,
 }

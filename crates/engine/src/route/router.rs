@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use campanile_domain::{
     bot::Bot,
-    ids::{AttemptId, BotId},
+    ids::{AttemptId, BotId, CarrierId},
     outcome::Ending,
     scheduler::{CallEvent, Placement},
 };
@@ -49,6 +49,8 @@ pub(super) struct Router {
     lookups: JoinSet<Result<Located, Unlocated>>,
     hops: HashMap<Id, Hop>,
     scripts: HashMap<BotId, Prepared>,
+    /// Where each carrier was last said to be; as many as carriers were used.
+    shown: HashMap<CarrierId, Box<[Site]>>,
     random: StdRng,
 }
 
@@ -79,6 +81,7 @@ impl Router {
             lookups: JoinSet::new(),
             hops: HashMap::new(),
             scripts: HashMap::new(),
+            shown: HashMap::new(),
             random: StdRng::seed_from_u64(rand::random()),
         }
     }
@@ -161,9 +164,13 @@ impl Router {
     }
 
     async fn go_on(&mut self, hop: &Hop, waiting: Waiting, answer: Result<&[Site], &str>) {
+        let sites = answer.ok();
         let peers = answer.map_err(str::to_owned).and_then(|sites| self.peers(hop, sites));
         match (waiting, peers) {
-            (Waiting::Call(placement), Ok(peers)) => self.dial(*placement, hop, peers).await,
+            (Waiting::Call(placement), Ok(peers)) => {
+                self.show(placement.carrier.id, sites.unwrap_or_default(), &peers);
+                self.dial(*placement, hop, peers).await;
+            }
             (Waiting::Redirect { uri, rest }, Ok(peers)) => {
                 let to = (peers[0], hop.host.as_str().into(), uri);
                 self.parts.shard.send(sip::Command::Follow(rest.attempt, Some(to))).await;
@@ -176,6 +183,14 @@ impl Router {
                 // Whoever asked may have gone away meanwhile.
                 let _ = answer.send(peers);
             }
+        }
+    }
+
+    /// Shows where a carrier is, each time that it is elsewhere.
+    fn show(&mut self, carrier: CarrierId, sites: &[Site], peers: &[Peer]) {
+        if self.shown.get(&carrier).is_none_or(|shown| **shown != *sites) {
+            self.shown.insert(carrier, sites.into());
+            self.parts.standings.located(carrier, peers);
         }
     }
 

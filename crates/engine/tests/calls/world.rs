@@ -74,6 +74,11 @@ impl Plan {
 
 /// A carrier on loopback with a record in a directory that lives as long as the test.
 pub(crate) fn carrier(mix: Value) -> (SimCarrier, tempfile::TempDir) {
+    carrier_at("127.0.0.1:0".parse().unwrap(), mix)
+}
+
+/// A carrier at an address of the test's choice.
+pub(crate) fn carrier_at(sip: SocketAddr, mix: Value) -> (SimCarrier, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let mut whole = json!({
         "answer": 0.0, "ring_out": 0.0, "busy": 0.0, "rejected": 0.0, "not_found": 0.0,
@@ -83,7 +88,7 @@ pub(crate) fn carrier(mix: Value) -> (SimCarrier, tempfile::TempDir) {
     overlay(&mut whole, mix);
     let mix: Mix = serde_json::from_value(whole).unwrap();
     let config = CarrierConfig {
-        sip: "127.0.0.1:0".parse().unwrap(),
+        sip,
         seed: 7,
         mix,
         record: Some(dir.path().join("record")),
@@ -110,42 +115,7 @@ impl World {
     /// Everything is made and the campaign is started.
     pub(crate) async fn start(plan: Plan) -> Self {
         let store = Store::open_temporary().unwrap();
-        let now = Timestamp::now();
-        let me = Actor { id: "usr_test".into(), name: "Test".into() };
-        let mut settings = json!({
-            "name": "Simulated", "host": plan.carrier.0, "port": plan.carrier.1, "cps": 50,
-            "burst": 5, "channels": 100, "transport": "udp",
-        });
-        overlay(&mut settings, plan.carrier_settings);
-        let settings = serde_json::from_value(settings).unwrap();
-        let carrier = store.create_carrier(settings, now).await.unwrap();
-        let e164 = "+912240001000".parse().unwrap();
-        let number =
-            store.create_number(e164, carrier.id, None, Direction::Outbound, now).await.unwrap();
-        let bot = store.create_bot("Bot".into(), BotKind::Script, json!({}), now).await.unwrap();
-        let settings = Settings {
-            name: "Test".into(),
-            bot_id: Some(bot.id),
-            number_ids: vec![number.id],
-            window: Window {
-                start: "00:00".into(),
-                end: "24:00".into(),
-                timezone: "UTC".into(),
-                days: Day::ALL.to_vec(),
-            },
-            ..plan.settings
-        };
-        let campaign = store.create_campaign(settings, me.clone(), now).await.unwrap().id;
-        let import = store.begin_import(campaign, now).await.unwrap();
-        let rows = (0..plan.contacts).map(|index| StagedRow {
-            line: index + 2,
-            phone: PhoneNumber::from_digits(919_812_300_000 + index).unwrap(),
-            variables: "{}".into(),
-        });
-        store.stage_rows(import, rows.collect(), Vec::new()).await.unwrap();
-        store.accept_import(import, me.clone(), now).await.unwrap();
-        store.start(campaign, me, Timestamp::now()).await.unwrap();
-
+        let campaign = furnish(&store, &plan, 912_240_001_000).await;
         store.lock_dialler().unwrap();
         store.recover(Timestamp::now()).await.unwrap();
         let live = LiveHub::default();
@@ -156,12 +126,19 @@ impl World {
             public_address: PublicAddress::Auto,
             rtp_ports: plan.rtp_ports,
             max_calls: 100,
-            daily_limits: Default::default(),
             drain: plan.drain,
             dns_servers: plan.dns_servers,
+            daily_limits: Default::default(),
         };
         let engine = Engine::start(config, store.clone(), live.clone()).await.unwrap();
         Self { store, live, engine, campaign }
+    }
+
+    /// Another campaign, started, through a carrier and a number of its own.
+    #[allow(dead_code, reason = "one test file uses it")]
+    pub(crate) async fn second_campaign(&self, carrier: SocketAddr, contacts: u64) -> CampaignId {
+        let plan = Plan { contacts, ..Plan::through(carrier, 1) };
+        furnish(&self.store, &plan, 912_240_002_000).await
     }
 
     pub(crate) async fn campaign(&self) -> Campaign {
@@ -187,6 +164,47 @@ impl World {
         let Ok(status) = ended.await else { panic!("it does not complete: {seen:#?}") };
         assert_eq!(status, Status::Completed);
     }
+}
+
+/// A carrier, a number, a bot, and a started campaign with its contacts.
+async fn furnish(store: &Store, plan: &Plan, number: u64) -> CampaignId {
+    let now = Timestamp::now();
+    let me = Actor { id: "usr_test".into(), name: "Test".into() };
+    let mut settings = json!({
+        "name": "Simulated", "host": plan.carrier.0, "port": plan.carrier.1, "cps": 50,
+        "burst": 5, "channels": 100, "transport": "udp",
+    });
+    overlay(&mut settings, plan.carrier_settings.clone());
+    let settings = serde_json::from_value(settings).unwrap();
+    let carrier = store.create_carrier(settings, now).await.unwrap();
+    let e164 = PhoneNumber::from_digits(number).unwrap();
+    let first_contact = 919_812_300_000 + number % 1_000_000;
+    let number =
+        store.create_number(e164, carrier.id, None, Direction::Outbound, now).await.unwrap();
+    let bot = store.create_bot("Bot".into(), BotKind::Script, json!({}), now).await.unwrap();
+    let settings = Settings {
+        name: "Test".into(),
+        bot_id: Some(bot.id),
+        number_ids: vec![number.id],
+        window: Window {
+            start: "00:00".into(),
+            end: "24:00".into(),
+            timezone: "UTC".into(),
+            days: Day::ALL.to_vec(),
+        },
+        ..plan.settings.clone()
+    };
+    let campaign = store.create_campaign(settings, me.clone(), now).await.unwrap().id;
+    let import = store.begin_import(campaign, now).await.unwrap();
+    let rows = (0..plan.contacts).map(|index| StagedRow {
+        line: index + 2,
+        phone: PhoneNumber::from_digits(first_contact + index).unwrap(),
+        variables: "{}".into(),
+    });
+    store.stage_rows(import, rows.collect(), Vec::new()).await.unwrap();
+    store.accept_import(import, me.clone(), now).await.unwrap();
+    store.start(campaign, me, Timestamp::now()).await.unwrap();
+    campaign
 }
 
 fn is_over(status: &Status) -> bool {
