@@ -20,12 +20,14 @@ const REST: Duration = Duration::from_secs(4);
 /// Ports of other programs that are skipped in a row before a call is given up.
 const TRIES: usize = 64;
 
-/// Hands out even ports, the longest unused first.
+/// Hands out even ports, the longest unused first. The odd port above each belongs to the
+/// same call, which opens it for RTCP once it is answered (RFC 3550 11).
 pub(crate) struct PortPool {
     ip: IpAddr,
     free: VecDeque<Port>,
     total: usize,
     hurried: u64,
+    skipped: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +41,7 @@ impl PortPool {
     pub(crate) fn new(ip: IpAddr, range: &RangeInclusive<u16>) -> Self {
         let free: VecDeque<_> =
             even_ports(range).map(|number| Port { number, rested_at: Time::ZERO }).collect();
-        Self { ip, total: free.len(), free, hurried: 0 }
+        Self { ip, total: free.len(), free, hurried: 0, skipped: 0 }
     }
 
     /// A socket on a free port. A port that another program holds is skipped.
@@ -64,6 +66,15 @@ impl PortPool {
                     return Ok((port.number, socket));
                 }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                    self.skipped += 1;
+                    if self.skipped.is_power_of_two() {
+                        tracing::warn!(
+                            rtp.port = port.number,
+                            rtp.skipped = self.skipped,
+                            "An RTP port is held by another program and was skipped; give \
+                             --rtp-ports a range that nobody else uses"
+                        );
+                    }
                     self.free.push_back(Port { rested_at: now + REST, ..port });
                 }
                 Err(error) => {
@@ -83,6 +94,12 @@ impl PortPool {
     /// Ports with a call on them.
     pub(crate) fn used(&self) -> usize {
         self.total - self.free.len()
+    }
+
+    /// How often a port of another program was skipped.
+    #[cfg(test)]
+    fn skipped(&self) -> u64 {
+        self.skipped
     }
 
     /// Ports of the range.
@@ -130,10 +147,47 @@ mod tests {
         let mut pool = PortPool::new(LOOPBACK, &range);
         let (port, _socket) = pool.open(Time::ZERO).unwrap();
         assert_ne!(port, taken.local_addr().unwrap().port());
+        assert_eq!(pool.skipped(), 1);
 
         let mut single = PortPool::new(LOOPBACK, &(*range.start()..=*range.start() + 1));
         assert_eq!(single.total(), 1);
         assert_eq!(single.open(Time::ZERO).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         assert_eq!(single.used(), 0, "the port is still in the pool");
+    }
+
+    #[test]
+    fn fifty_ports_carry_five_thousand_short_calls_beside_three_ports_of_a_stranger() {
+        // A hundred ports in a row of which nobody held one a moment ago.
+        let first = (20_000..60_000)
+            .step_by(100)
+            .find(|first| {
+                (0..50).all(|n| std::net::UdpSocket::bind((LOOPBACK, first + 2 * n)).is_ok())
+            })
+            .unwrap();
+        let held = |n: u16| std::net::UdpSocket::bind((LOOPBACK, first + 2 * n)).unwrap();
+        let strangers = [held(0), held(17), held(49)];
+        let mut pool = PortPool::new(LOOPBACK, &(first..=first + 99));
+        let mut up: VecDeque<(Time, u16, UdpSocket)> = VecDeque::new();
+        let mut last_end = std::collections::BTreeMap::new();
+        for call in 0..5_000u64 {
+            // 50 a second, half a second each.
+            let now = Time(call * 20_000);
+            while up.front().is_some_and(|(end, ..)| *end <= now) {
+                let (end, port, socket) = up.pop_front().unwrap();
+                drop(socket);
+                pool.give_back(port, end);
+                last_end.insert(port, end);
+            }
+            let (port, socket) = pool.open(now).unwrap();
+            assert!(strangers.iter().all(|taken| taken.local_addr().unwrap().port() != port));
+            assert_eq!(port % 2, 0);
+            if let Some(end) = last_end.get(&port) {
+                // 47 ports, 25 of them in use: 22 calls pass before a port's turn comes.
+                assert!(now - *end >= Duration::from_millis(300), "{port} had no rest");
+            }
+            up.push_back((now + Duration::from_millis(500), port, socket));
+        }
+        assert!(pool.skipped() >= 3);
+        assert_eq!(pool.used(), up.len());
     }
 }

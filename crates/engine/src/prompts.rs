@@ -91,6 +91,16 @@ mod tests {
     }
 
     #[test]
+    fn no_prompt_presses_a_key_in_the_ear_of_another_machine_or_our_own() {
+        for (name, file) in FILES {
+            let mut detector = campanile_wire::tones::Detector::new();
+            for frame in samples_of(file).chunks(FRAME_SAMPLES) {
+                assert_eq!(detector.hear(frame), None, "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn a_clip_is_filled_up_to_whole_frames_with_silence() {
         let clip = Clip::new(&[1_000; 161]);
         assert_eq!(clip.frames(), 2);
