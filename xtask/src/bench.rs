@@ -2,6 +2,7 @@
 
 mod dialler;
 mod http;
+mod media;
 mod page;
 mod process;
 mod report;
@@ -41,6 +42,12 @@ enum Subject {
     /// CPU a request of the campaign page and of a page of contacts, at its beginning
     /// and deep in a campaign of a million.
     Page(page::Options),
+    /// Many calls that talk both ways at once: CPU and memory a call, and how late packets leave, beside a bare timer
+    /// loop that sends as many from as many sockets, in turns.
+    ///
+    /// The far end answers every call by hand-written SIP, talks for as long as the call lasts, and takes the arrival
+    /// times from the kernel. Late is what a packet is later than the most punctual one of its stream.
+    Media(media::Options),
 }
 
 /// How often, with which program, told how; for every benchmark of the store.
@@ -120,6 +127,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Subject::Store(options) => store::run(options),
         Subject::Report(options) => report::run(options),
         Subject::Page(options) => page::run(options),
+        Subject::Media(options) => media::run(options),
     }
 }
 
