@@ -3,6 +3,7 @@
 mod bench;
 mod install;
 mod sim;
+mod soak;
 mod test;
 mod tidy;
 mod tree;
@@ -27,6 +28,8 @@ enum Chore {
     Tidy(tidy::Options),
     /// Run whole campaigns in virtual time, from a seed.
     Sim(sim::Options),
+    /// Place many calls: over bad lines, for long, and more than a carrier takes.
+    Soak(soak::Options),
     /// Compare with a peer on this machine.
     Bench(bench::Options),
 }
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         Chore::Test(options) => test::run(&options),
         Chore::Tidy(options) => tidy::run(&options),
         Chore::Sim(options) => sim::run(&options),
+        Chore::Soak(options) => soak::run(&options),
         Chore::Bench(options) => bench::run(&options),
     };
     match done {

@@ -9,4 +9,5 @@ mod kill;
 mod scenarios;
 mod server;
 mod sipp;
+mod soak;
 mod trouble;
