@@ -3,6 +3,7 @@
 
 mod activity;
 mod attempt;
+pub(crate) mod backup;
 mod batch;
 mod campaigns;
 mod chores;
@@ -41,8 +42,8 @@ use crate::{
     error::StoreError,
     sqlite::{
         batch::Batch,
-        reader::Readers,
         imports::Seen,
+        reader::Readers,
         writer::{Lane, Writer},
     },
     store::Change,
@@ -57,8 +58,8 @@ pub(crate) struct Sqlite {
     // Fields are dropped in this order: the writer ends before its directory goes.
     writer: Writer,
     readers: Readers,
-    changes: broadcast::Sender<Change>,
     seen: Seen,
+    changes: broadcast::Sender<Change>,
     dir: PathBuf,
     dialler: Mutex<Option<File>>,
     _temporary: Option<TempDir>,
@@ -82,8 +83,8 @@ impl Sqlite {
         Ok(Self {
             writer: Writer::start(db, ids, changes.clone())?,
             readers: Readers::new(dir.clone()),
-            changes,
             seen: Seen::default(),
+            changes,
             dir,
             dialler: Mutex::default(),
             _temporary: temporary,

@@ -1,6 +1,9 @@
 //! The store: what may be asked of it.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use campanile_domain::{
     attempt::{Finish, Lease, NewAttempt, Next, Progress},
@@ -17,7 +20,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::broadcast;
 
-use crate::{error::StoreError, rows::*, sqlite::Sqlite};
+pub use crate::sqlite::backup::BackupFacts;
+use crate::{
+    error::StoreError,
+    rows::*,
+    sqlite::{Sqlite, backup},
+};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -86,6 +94,35 @@ impl Store {
     /// may have it open at the same time.
     pub fn open(dir: &Path) -> Result<Self> {
         Ok(Self { inner: Arc::new(Sqlite::open(dir)?) })
+    }
+
+    /// Writes the database in `dir` as it is at one moment into the new file `to`,
+    /// whoever uses it meanwhile. `progress` is told how many pages of how many are
+    /// copied. The file appears under its name only when it is whole, checked and on
+    /// the disk. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` when `to` exists or there is no database; `Unavailable` when a file
+    /// cannot be read or written.
+    pub fn backup(dir: &Path, to: &Path, progress: impl FnMut(u64, u64)) -> Result<BackupFacts> {
+        backup::backup(dir, to, progress)
+    }
+
+    /// Puts a backup in the place of the database in `dir`, which nobody may be using.
+    /// What was there is kept in a folder beside it, whose path is returned. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` when a server runs there, when there is a database and not `force`,
+    /// or when the file is damaged, no backup or of a newer version.
+    pub fn restore(
+        dir: &Path,
+        from: &Path,
+        force: bool,
+        now: Timestamp,
+    ) -> Result<(BackupFacts, Option<PathBuf>)> {
+        backup::restore(dir, from, force, now)
     }
 
     /// An own database in a temporary directory that goes when the last handle is

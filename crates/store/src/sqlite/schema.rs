@@ -18,7 +18,7 @@ mod embedded {
 }
 
 /// The database within the data directory.
-const FILE: &str = "campanile.db";
+pub(crate) const FILE: &str = "campanile.db";
 
 /// SQLite before this version can corrupt a WAL database that two connections
 /// checkpoint at once (fixed in 3.51.3).
@@ -119,21 +119,27 @@ fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     } else {
         None
     };
-    if let (Some(theirs), Some(ours)) = (theirs, ours)
-        && theirs > ours
-    {
-        return Err(StoreError::conflict(
+    refuse_newer(theirs.unwrap_or(0))?;
+    if theirs != ours {
+        runner.run(db).map_err(|error| StoreError::Internal(Box::new(error)))?;
+    }
+    Ok(())
+}
+
+/// A database that a newer Campanile has used is not touched.
+pub(crate) fn refuse_newer(theirs: i64) -> Result<(), StoreError> {
+    let runner = embedded::migrations::runner();
+    let ours = runner.get_migrations().iter().map(|each| i64::from(each.version())).max();
+    match ours {
+        Some(ours) if theirs > ours => Err(StoreError::conflict(
             "newer_database",
             format!(
                 "the database has schema {theirs}, this Campanile knows schema {ours}: \
                  it was used by a newer Campanile; start that version, or restore a backup"
             ),
-        ));
+        )),
+        _ => Ok(()),
     }
-    if theirs != ours {
-        runner.run(db).map_err(|error| StoreError::Internal(Box::new(error)))?;
-    }
-    Ok(())
 }
 
 /// File locks and shared memory, on which WAL stands, do not work over a network.
