@@ -262,6 +262,29 @@ pub struct RejectedRow {
     pub text: String,
     /// Stable word, such as `invalid_number`, `duplicate`.
     pub reason: String,
+    /// The other columns, compact JSON object; cells without a column are a list under
+    /// the empty name. `{}` when there were too many to keep.
+    pub variables: String,
+}
+
+/// How a contact file was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportFile {
+    /// Name of its encoding (Encoding Standard), such as `windows-1252`.
+    pub encoding: String,
+    /// `comma`, `semicolon`, `tab` or `pipe`.
+    pub separator: String,
+    /// Names of the columns, in file order.
+    pub columns: Vec<String>,
+}
+
+/// What tells a contact file from others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportIdentity {
+    /// SHA-256 of its bytes.
+    pub sha256: [u8; 32],
+    /// What its sender calls the request (`Idempotency-Key`).
+    pub key: Option<String>,
 }
 
 /// A contact file.
@@ -283,6 +306,8 @@ pub struct Import {
     pub invalid: u64,
     /// Rows applied so far.
     pub applied: u64,
+    /// How it was read; `None` until it was, whole.
+    pub file: Option<ImportFile>,
 }
 
 words! {

@@ -350,6 +350,16 @@ impl Store {
         self.inner.stage_rows(import, rows, rejected).await
     }
 
+    /// Notes how a file in staging was read, and what tells it from others.
+    pub async fn describe_import(
+        &self,
+        import: ImportId,
+        file: ImportFile,
+        identity: ImportIdentity,
+    ) -> Result<()> {
+        self.inner.describe_import(import, file, identity).await
+    }
+
     /// One commit accepts the file (`Invalid` and discarded when it holds no good
     /// row), then it is applied in chunks; returns when all rows are contacts.
     pub async fn accept_import(

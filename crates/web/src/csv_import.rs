@@ -28,10 +28,11 @@ use bytes::Bytes;
 use campanile_domain::ids::{CampaignId, ImportId};
 use campanile_store::{
     Store, StoreError,
-    rows::{Actor, Import, RejectedRow},
+    rows::{Actor, Import, ImportFile, ImportIdentity, RejectedRow},
 };
 use futures_util::{Stream, StreamExt};
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 use tokio::{sync::mpsc, task::spawn_blocking, time::timeout};
 
 pub use self::{
@@ -40,6 +41,7 @@ pub use self::{
     options::{ImportLimits, ImportOptions, Separator},
     preview::{PREVIEW_BYTES, Preview, PreviewRow, preview},
 };
+pub(crate) use self::{header::is_phone, parser::SURPLUS};
 use crate::csv_import::parser::{Chunk, Facts, Parser, Refused};
 
 /// A body that sends nothing for so long is given up.
@@ -76,26 +78,28 @@ pub async fn import_csv<E: Display + Send>(
     let whole = parsing.await.map_err(|error| ImportError::Failed(Box::new(error)))?;
     // What broke off first explains the rest: half a body is no unclosed quote, and a
     // store that is down ends the parser.
-    fed?;
+    let sha256 = fed?;
     let refused = staged?;
-    let _: Facts = whole?;
+    let identity = ImportIdentity { sha256, key: options.key };
+    staging.describe(whole?, identity).await?;
     staging.accept(refused, by, now).await
 }
 
-/// Hands the body on, piece by piece. When nobody wants it any more because the file
+/// Hands the body on, piece by piece, and gives its SHA-256. When nobody wants it any more because the file
 /// is at fault, the rest is read all the same: a browser that is cut off while it
 /// sends never sees the answer.
 async fn feed<E: Display>(
     body: impl Stream<Item = Result<Bytes, E>>,
     bytes_max: u64,
     pieces: mpsc::Sender<Bytes>,
-) -> Result<(), ImportError> {
+) -> Result<[u8; 32], ImportError> {
     let mut body = pin!(body);
     let mut read = 0;
+    let mut sum = Sha256::new();
     loop {
         let piece = match timeout(STALLED_AFTER, body.next()).await {
             Err(_) => return Err(ImportError::Stalled),
-            Ok(None) => return Ok(()),
+            Ok(None) => return Ok(sum.finalize().into()),
             Ok(Some(Err(error))) => {
                 tracing::info!(%error, read, "An upload broke off");
                 return Err(ImportError::BrokenOff);
@@ -106,12 +110,18 @@ async fn feed<E: Display>(
         if read > bytes_max {
             return Err(ImportError::TooLarge { bytes_max });
         }
+        sum.update(&piece);
         let _ = pieces.send(piece).await;
     }
 }
 
 fn rejected_row(row: Refused) -> RejectedRow {
-    RejectedRow { line: row.line, text: row.text, reason: row.fault.code().to_owned() }
+    RejectedRow {
+        line: row.line,
+        text: row.text,
+        reason: row.fault.code().to_owned(),
+        variables: row.variables,
+    }
 }
 
 /// Rows refused so far, by reason.
@@ -146,6 +156,15 @@ impl Staging {
         Ok(refused)
     }
 
+    async fn describe(&self, read: Facts, identity: ImportIdentity) -> Result<(), StoreError> {
+        let file = ImportFile {
+            encoding: read.encoding.to_owned(),
+            separator: read.separator.word().to_owned(),
+            columns: read.columns,
+        };
+        self.store.describe_import(self.import, file, identity).await
+    }
+
     async fn accept(
         mut self,
         refused: Reasons,
@@ -156,10 +175,15 @@ impl Staging {
         self.open = false;
         match self.store.accept_import(self.import, by, now).await {
             Ok(import) => Ok(import),
-            Err(StoreError::Invalid(_)) if !refused.is_empty() => Err(ImportError::NoGoodRow {
-                rows: refused.values().sum(),
-                reasons: in_words(&refused),
-            }),
+            Err(StoreError::Invalid(faults))
+                if !refused.is_empty()
+                    && faults.iter().any(|fault| fault.code == "no_contacts") =>
+            {
+                Err(ImportError::NoGoodRow {
+                    rows: refused.values().sum(),
+                    reasons: in_words(&refused),
+                })
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -3,7 +3,7 @@
 
 mod cell;
 
-use std::fmt::Write;
+use std::{fmt::Write, sync::Arc};
 
 use axum::{
     body::Body,
@@ -18,10 +18,12 @@ use campanile_store::{
 };
 use futures_util::{Stream, StreamExt, stream};
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 use crate::{
     app::App,
     auth::{Act, Who},
+    csv_import,
     report::cell::Rows,
     service::{Result, campaigns::run_of},
 };
@@ -32,6 +34,9 @@ const CHUNK: u32 = 2_000;
 /// How many rows a file has, as far as it is known when it begins; a running
 /// campaign adds to it.
 const ROWS: HeaderName = HeaderName::from_static("campanile-rows");
+
+/// The column of the numbers, where no file says how it calls it.
+const NUMBER: &str = "phone_number";
 
 /// The header of the attempt report (api.md): a promise.
 const HEADER: &str = "campaign_id,run,revision,pass,attempt_id,attempt_number,counts,contact_id,\
@@ -45,6 +50,7 @@ pub async fn attempts(
     who: &Who,
     campaign: CampaignId,
     run: Option<u32>,
+    is_raw: bool,
 ) -> Result<Response> {
     who.require(Act::Export)?;
     let row = app.store.campaign(campaign).await?;
@@ -65,7 +71,7 @@ pub async fn attempts(
         async move {
             let attempts = store.attempts(campaign, run, after, CHUNK).await?;
             let last = attempts.last().map(|attempt| attempt.id);
-            let mut rows = Rows::with_capacity(attempts.len() * 400);
+            let mut rows = Rows::with_capacity(attempts.len() * 400, is_raw);
             for attempt in &attempts {
                 write_attempt(&mut rows, campaign, attempt);
             }
@@ -73,28 +79,37 @@ pub async fn attempts(
         }
     });
     let name = file_name(&row.settings.name, campaign, run);
-    answer(HEADER, &name, Some(rows), chunks).await
+    answer(Bytes::from_static(HEADER.as_bytes()), &name, Some(rows), chunks).await
 }
 
-/// The refused rows of a contact file, in file order.
-pub async fn rejected(app: &App, who: &Who, import: ImportId) -> Result<Response> {
+/// The refused rows of a contact file, in file order: line, reason, and the columns as
+/// they stood there, so that the file can be mended and sent again.
+pub async fn rejected(app: &App, who: &Who, import: ImportId, is_raw: bool) -> Result<Response> {
     who.require(Act::Export)?;
-    app.store.import(import).await?;
+    let file = app.store.import(import).await?.file;
+    // Files of earlier versions: the number is all that was kept of a row.
+    let columns = Arc::new(file.map_or_else(|| vec![NUMBER.to_owned()], |file| file.columns));
+    let mut header = Rows::with_capacity(1_000, is_raw);
+    header.plain("line").plain("reason").plain("explanation");
+    for name in columns.iter() {
+        header.text(name);
+    }
+    header.end();
     let store = app.store.clone();
     let chunks = chunks(move |after: Option<u64>| {
-        let store = store.clone();
+        let (store, columns) = (store.clone(), columns.clone());
         async move {
             let rejected = store.rejected_rows(import, after.unwrap_or(0), CHUNK).await?;
             let last = rejected.last().map(|row| row.line);
-            let mut rows = Rows::with_capacity(rejected.len() * 40);
+            let mut rows = Rows::with_capacity(rejected.len() * 200, is_raw);
             for row in &rejected {
-                write_rejected(&mut rows, row);
+                write_rejected(&mut rows, row, &columns);
             }
             Ok((rows.into_bytes(), last.filter(|_| rejected.len() == CHUNK as usize)))
         }
     });
     let name = format!("rejected-{import}.csv");
-    answer("line,phone_number,reason\r\n", &name, None, chunks).await
+    answer(header.into_bytes().into(), &name, None, chunks).await
 }
 
 /// A stream of chunks, each read after the last of the one before. A fault of the
@@ -118,14 +133,14 @@ where
 /// Reads the first chunk before it promises anything, so that a store that is down
 /// is an error and not an empty file.
 async fn answer(
-    header_line: &'static str,
+    header_line: Bytes,
     file_name: &str,
     rows: Option<u64>,
     chunks: impl Stream<Item = std::result::Result<Bytes, StoreError>> + Send + 'static,
 ) -> Result<Response> {
     let mut chunks = Box::pin(chunks);
     let first = chunks.next().await.transpose()?.unwrap_or_default();
-    let begin = stream::iter([Ok(Bytes::from_static(header_line.as_bytes())), Ok(first)]);
+    let begin = stream::iter([Ok(header_line), Ok(first)]);
     let mut response = (
         [
             (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
@@ -174,9 +189,24 @@ fn write_attempt(rows: &mut Rows, campaign: CampaignId, attempt: &Attempt) {
         .end();
 }
 
-fn write_rejected(rows: &mut Rows, rejected: &RejectedRow) {
-    // Here the number is whatever stood in the file.
-    rows.plain(rejected.line).text(&rejected.text).text(&rejected.reason).end();
+fn write_rejected(rows: &mut Rows, rejected: &RejectedRow, columns: &[String]) {
+    let explanation = csv_import::explain(&rejected.reason);
+    rows.plain(rejected.line).plain(&rejected.reason).text(explanation.as_deref().unwrap_or(""));
+    let variables: Map<String, Value> =
+        serde_json::from_str(&rejected.variables).unwrap_or_default();
+    for name in columns {
+        if csv_import::is_phone(name) {
+            // Here the number is whatever stood in the file.
+            rows.text(&rejected.text);
+        } else {
+            rows.text(variables.get(name).and_then(Value::as_str).unwrap_or_default());
+        }
+    }
+    let surplus = variables.get(csv_import::SURPLUS).and_then(Value::as_array);
+    for cell in surplus.into_iter().flatten() {
+        rows.text(cell.as_str().unwrap_or_default());
+    }
+    rows.end();
 }
 
 /// RFC 3339 in UTC with milliseconds.

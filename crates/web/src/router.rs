@@ -91,6 +91,10 @@ fn api() -> Router<App> {
             "/campaigns/{id}/contacts",
             get(api::contacts::list).post(api::contacts::import).layer(DefaultBodyLimit::disable()),
         )
+        .route(
+            "/campaigns/{id}/contacts/preview",
+            post(api::contacts::preview).layer(DefaultBodyLimit::disable()),
+        )
         .route("/campaigns/{id}/contacts/{contact_id}", get(api::contacts::one))
         .route("/campaigns/{id}/attempts.csv", get(api::contacts::attempts))
         .route("/uploads/{id}", get(api::contacts::upload))

@@ -7,6 +7,7 @@
 pub mod bots;
 pub mod campaigns;
 pub mod carriers;
+pub mod contact_files;
 pub mod contacts;
 pub mod keys;
 pub mod numbers;

@@ -19,7 +19,7 @@ use rusqlite::{Connection, params};
 
 use crate::{
     error::StoreError,
-    rows::{Actor, Import, ImportStage, RejectedRow},
+    rows::{Actor, Import, ImportFile, ImportIdentity, ImportStage, RejectedRow},
     sqlite::{
         activity,
         batch::{Batch, RunNow},
@@ -40,6 +40,9 @@ pub(crate) use self::{
 
 #[cfg(test)]
 pub(crate) use self::applying::END_OF_PIECE;
+
+/// So long a file is the same under the same key (API-2).
+const KEYS_KEPT_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 
 /// How an accepted file becomes contacts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,12 +128,63 @@ pub(crate) fn begin(
     Ok(id)
 }
 
+/// Notes how a file was read that is in staging whole.
+pub(crate) fn describe(
+    batch: &mut Batch<'_>,
+    import: ImportId,
+    file: &ImportFile,
+    identity: &ImportIdentity,
+) -> Result<(), StoreError> {
+    let file = serde_json::to_string(file).expect("texts are JSON");
+    let known = sql::run(
+        batch.db,
+        "UPDATE import SET file = ?2, sha256 = ?3, key = ?4 WHERE id = ?1",
+        params![import.0, file, identity.sha256, identity.key],
+    )?;
+    if known == 0 { Err(StoreError::NotFound("import")) } else { Ok(()) }
+}
+
+/// The file that was accepted under the same key for the same campaign; a refusal when
+/// it was another one.
+fn before(
+    db: &Connection,
+    import: ImportId,
+    now: Timestamp,
+) -> Result<Option<ImportId>, StoreError> {
+    let found = sql::first(
+        db,
+        "SELECT other.id, other.sha256 = mine.sha256
+         FROM import AS mine JOIN import AS other
+             ON other.campaign = mine.campaign AND other.key = mine.key
+         WHERE mine.id = ?1 AND other.stage IN (?2, ?3) AND other.accepted_at > ?4
+         ORDER BY other.id DESC LIMIT 1",
+        params![
+            import.0,
+            ImportStage::Applying.code(),
+            ImportStage::Done.code(),
+            ms(now) - KEYS_KEPT_MS
+        ],
+        |row| Ok((ImportId(row.get()?), row.get::<bool>()?)),
+    )?;
+    match found {
+        Some((_, false)) => Err(StoreError::invalid(
+            "",
+            "idempotency_mismatch",
+            "another file was sent under this key; use a new key for a new file",
+        )),
+        Some((other, true)) => Ok(Some(other)),
+        None => Ok(None),
+    }
+}
+
 /// What became of an accepting commit.
 pub(crate) enum Accepted {
     /// The rows will be contacts, whatever happens.
     Yes,
     /// The file held no good row and was thrown away.
     Empty,
+    /// It was accepted earlier, under this key; this copy was thrown away.
+    Before(ImportId),
 }
 
 /// The one commit that accepts a file.
@@ -147,6 +201,10 @@ pub(crate) fn accept(
             "wrong_state",
             format!("the file is {} already", row.stage.word()),
         ));
+    }
+    if let Some(other) = before(batch.db, import, now)? {
+        discard(batch, import)?;
+        return Ok(Accepted::Before(other));
     }
     let run = batch.current_run(row.campaign)?;
     if replaces(&run)? != row.replaces {
@@ -248,7 +306,7 @@ pub(crate) fn discard(batch: &mut Batch<'_>, import: ImportId) -> Result<(), Sto
 pub(crate) fn import(db: &Connection, id: ImportId) -> Result<Import, StoreError> {
     let found = sql::first(
         db,
-        "SELECT campaign, stage, rows, accepted, duplicates, invalid, applied
+        "SELECT campaign, stage, rows, accepted, duplicates, invalid, applied, file
          FROM import WHERE id = ?1",
         [id.0],
         |row| {
@@ -261,6 +319,10 @@ pub(crate) fn import(db: &Connection, id: ImportId) -> Result<Import, StoreError
                 duplicates: row.count()?,
                 invalid: row.count()?,
                 applied: row.count()?,
+                // What is not understood any more is only not shown.
+                file: row
+                    .get::<Option<String>>()?
+                    .and_then(|file| serde_json::from_str(&file).ok()),
             })
         },
     )?;
@@ -276,10 +338,17 @@ pub(crate) fn rejected(
 ) -> Result<Vec<RejectedRow>, StoreError> {
     Ok(sql::all(
         db,
-        "SELECT line, text, reason FROM import_rejected
+        "SELECT line, text, reason, variables FROM import_rejected
          WHERE import = ?1 AND line > ?2 ORDER BY line LIMIT ?3",
         params![import.0, line(after_line), limit],
-        |row| Ok(RejectedRow { line: row.count()?, text: row.get()?, reason: row.get()? }),
+        |row| {
+            Ok(RejectedRow {
+                line: row.count()?,
+                text: row.get()?,
+                reason: row.get()?,
+                variables: row.get()?,
+            })
+        },
     )?)
 }
 

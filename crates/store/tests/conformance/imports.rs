@@ -3,10 +3,15 @@
 use campanile_domain::{campaign::Status, contact::ContactState, ids::CampaignId};
 use campanile_store::{
     StoreError,
-    rows::{ContactFilter, ImportStage, RejectedRow},
+    rows::{ContactFilter, ImportFile, ImportIdentity, ImportStage, RejectedRow},
 };
 
 use crate::world::{World, after, callee, operator, rows, t0};
+
+fn refused(line: u64, text: &str, reason: &str) -> RejectedRow {
+    let variables = r#"{"name":"x"}"#.into();
+    RejectedRow { line, text: text.into(), reason: reason.into(), variables }
+}
 
 async fn phones(world: &World, id: CampaignId) -> Vec<campanile_domain::phone::PhoneNumber> {
     world.contacts(id).await.into_iter().map(|each| each.phone).collect()
@@ -17,8 +22,8 @@ async fn a_file_counts_what_it_holds_and_keeps_file_order() {
     let world = World::new().await;
     let id = world.draft(0).await;
     let import = world.store.begin_import(id, t0()).await.unwrap();
-    let refused = RejectedRow { line: 9, text: "12".into(), reason: "invalid_number".into() };
-    world.store.stage_rows(import, rows([5, 3, 5, 1]), vec![refused.clone()]).await.unwrap();
+    let banana = refused(9, "12", "invalid_number");
+    world.store.stage_rows(import, rows([5, 3, 5, 1]), vec![banana.clone()]).await.unwrap();
     let staged = world.store.import(import).await.unwrap();
     assert_eq!(staged.stage, ImportStage::Staging);
     assert_eq!(phones(&world, id).await, [], "nothing is a contact before it is accepted");
@@ -30,11 +35,12 @@ async fn a_file_counts_what_it_holds_and_keeps_file_order() {
     assert_eq!(phones(&world, id).await, [callee(5), callee(3), callee(1)]);
     assert_eq!(world.campaign(id).await.count(ContactState::Pending), 3);
 
-    let duplicate =
-        RejectedRow { line: 4, text: callee(5).to_string(), reason: "duplicate".into() };
+    // Its variables are those of its row.
+    let mut duplicate = refused(4, &callee(5).to_string(), "duplicate");
+    duplicate.variables = rows([5]).remove(0).variables;
     let rejected = world.store.rejected_rows(import, 0, 10).await.unwrap();
-    assert_eq!(rejected, [duplicate, refused.clone()]);
-    assert_eq!(world.store.rejected_rows(import, 4, 10).await.unwrap(), [refused]);
+    assert_eq!(rejected, [duplicate, banana.clone()]);
+    assert_eq!(world.store.rejected_rows(import, 4, 10).await.unwrap(), [banana]);
     world.audit(id).await;
 }
 
@@ -56,7 +62,7 @@ async fn a_file_without_a_good_row_leaves_the_contacts_alone() {
     let world = World::new().await;
     let id = world.draft(2).await;
     let import = world.store.begin_import(id, t0()).await.unwrap();
-    let bad = RejectedRow { line: 2, text: "x".into(), reason: "invalid_number".into() };
+    let bad = refused(2, "x", "invalid_number");
     world.store.stage_rows(import, Vec::new(), vec![bad]).await.unwrap();
     let refused = world.store.accept_import(import, operator(), t0()).await;
     assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
@@ -161,4 +167,44 @@ async fn an_accepted_file_is_applied_to_its_end_after_a_crash() {
     assert_eq!(world.store.contacts(id, first).await.unwrap()[0].phone, callee(2_000));
     world.audit(id).await;
     assert_eq!(world.store.start(id, operator(), after(2)).await.unwrap().status, Status::Running);
+}
+
+async fn send_under_key(
+    world: &World,
+    id: CampaignId,
+    callees: &[u64],
+    sha256: [u8; 32],
+    key: Option<&str>,
+) -> Result<campanile_store::rows::Import, StoreError> {
+    let import = world.store.begin_import(id, t0()).await?;
+    world.store.stage_rows(import, rows(callees.iter().copied()), Vec::new()).await?;
+    let file = ImportFile {
+        encoding: "UTF-8".into(),
+        separator: "comma".into(),
+        columns: vec!["phone_number".into(), "name".into()],
+    };
+    let identity = ImportIdentity { sha256, key: key.map(str::to_owned) };
+    world.store.describe_import(import, file, identity).await?;
+    world.store.accept_import(import, operator(), t0()).await
+}
+
+#[tokio::test]
+async fn the_same_file_under_the_same_key_is_one_file() {
+    let world = World::new().await;
+    let id = world.running(1).await;
+    let first = send_under_key(&world, id, &[2, 3], [7; 32], Some("monday")).await.unwrap();
+    assert_eq!((first.accepted, first.duplicates), (2, 0));
+    assert_eq!(first.file.as_ref().unwrap().columns, ["phone_number", "name"]);
+    let again = send_under_key(&world, id, &[2, 3], [7; 32], Some("monday")).await.unwrap();
+    assert_eq!(again, first, "the answer that was lost");
+    let other = send_under_key(&world, id, &[4], [8; 32], Some("monday")).await.unwrap_err();
+    let StoreError::Invalid(faults) = &other else { panic!("{other:?}") };
+    assert_eq!(faults[0].code, "idempotency_mismatch");
+    // Without a key, and under another, the numbers alone decide.
+    for key in [None, Some("tuesday")] {
+        let again = send_under_key(&world, id, &[2, 3], [7; 32], key).await.unwrap();
+        assert_eq!((again.accepted, again.duplicates), (0, 2), "{key:?}");
+    }
+    assert_eq!(phones(&world, id).await, [1, 2, 3].map(callee));
+    world.audit(id).await;
 }

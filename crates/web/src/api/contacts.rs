@@ -17,7 +17,9 @@ use campanile_domain::{
     result::ConversationResult,
     why::ReasonCode,
 };
-use campanile_store::rows::{Attempt, Campaign, Contact, ContactFilter, Import, ImportStage};
+use campanile_store::rows::{
+    Attempt, Campaign, Contact, ContactFilter, Import, ImportFile, ImportStage,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -25,13 +27,12 @@ use serde_json::{Map, Value};
 use crate::{
     api::{
         campaigns::read_id,
-        live::RunQuery,
         page::{Page, PageQuery, Query},
         path_id,
     },
     app::{App, to_millisecond},
     auth::Caller,
-    csv_import::ImportOptions,
+    csv_import::{self, ImportOptions, Preview},
     problem::Problem,
     report, service,
 };
@@ -217,6 +218,28 @@ pub(crate) struct Imported {
     invalid: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected_url: Option<String>,
+    /// How it was read.
+    #[serde(flatten)]
+    file: Option<ImportFile>,
+}
+
+/// What a sender says of a file instead of letting it be guessed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FileQuery {
+    encoding: Option<String>,
+    separator: Option<String>,
+}
+
+impl FileQuery {
+    fn options(&self, app: &App, headers: &HeaderMap) -> Result<ImportOptions, Problem> {
+        let options = ImportOptions::from_headers(headers, app.import_limits)
+            .and_then(|options| {
+                options.overridden(self.encoding.as_deref(), self.separator.as_deref())
+            })
+            .map_err(service::ServiceError::from)?;
+        Ok(options)
+    }
 }
 
 /// Reads the body row by row as it arrives; it is never held whole.
@@ -224,17 +247,65 @@ pub(crate) async fn import(
     State(app): State<App>,
     Caller(who): Caller,
     Path(id): Path<String>,
+    Query(query): Query<FileQuery>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Imported>, Problem> {
-    let options = ImportOptions::from_headers(&headers, app.import_limits)
-        .map_err(service::ServiceError::from)?;
+    let options = query.options(&app, &headers)?;
     let id = read_id(&id)?;
     let import =
         service::contacts::import(&app, &who, id, body.into_data_stream(), options).await?;
     let rejected_url = rejected_url(&import);
-    let Import { rows, accepted, duplicates, invalid, .. } = import;
-    Ok(Json(Imported { rows, accepted, duplicates, invalid, rejected_url }))
+    let Import { rows, accepted, duplicates, invalid, file, .. } = import;
+    Ok(Json(Imported { rows, accepted, duplicates, invalid, rejected_url, file }))
+}
+
+/// How a contact file would be read.
+#[derive(Serialize)]
+pub(crate) struct Previewed {
+    encoding: &'static str,
+    separator: &'static str,
+    columns: Vec<String>,
+    rows: Vec<PreviewedRow>,
+}
+
+/// One of its first rows.
+#[derive(Serialize)]
+struct PreviewedRow {
+    line: u64,
+    /// As it would be dialled, or as it stands there when it would not.
+    phone_number: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<String>,
+    variables: Map<String, Value>,
+}
+
+/// Reads the beginning of the body and keeps nothing.
+pub(crate) async fn preview(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+    Query(query): Query<FileQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Previewed>, Problem> {
+    let options = query.options(&app, &headers)?;
+    let (id, body) = (read_id(&id)?, body.into_data_stream());
+    let Preview { encoding, separator, columns, rows } =
+        service::contact_files::preview_for(&app, &who, id, body, options).await?;
+    let rows = rows.into_iter().map(|row| {
+        let (phone_number, reason) = match row.number {
+            Ok(number) => (number.to_string(), None),
+            Err((text, reason)) => (text, Some(reason)),
+        };
+        let explanation = reason.and_then(csv_import::explain);
+        let variables = serde_json::from_str(&row.variables).unwrap_or_default();
+        PreviewedRow { line: row.line, phone_number, reason, explanation, variables }
+    });
+    let rows = rows.collect();
+    Ok(Json(Previewed { encoding, separator: separator.word(), columns, rows }))
 }
 
 #[derive(Serialize)]
@@ -248,6 +319,9 @@ pub(crate) struct Upload {
     invalid: u64,
     applied: u64,
     rejected_url: Option<String>,
+    /// How it was read, once it was.
+    #[serde(flatten)]
+    file: Option<ImportFile>,
 }
 
 /// How far a contact file has come (CT-6).
@@ -268,17 +342,37 @@ pub(crate) async fn upload(
         invalid: import.invalid,
         applied: import.applied,
         rejected_url: rejected_url(&import),
+        file: import.file,
     }))
 }
 
-/// The refused rows as CSV: line, number as it stood, reason.
+/// Whether a file is for a spreadsheet or for a program.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawQuery {
+    /// Texts as they are, formulas not neutralised.
+    #[serde(default)]
+    raw: bool,
+}
+
+/// The refused rows as CSV: line, reason, and the columns as they stood.
 pub(crate) async fn rejected(
     State(app): State<App>,
     Caller(who): Caller,
     Path(id): Path<String>,
+    Query(query): Query<RawQuery>,
 ) -> Result<Response, Problem> {
     let id: ImportId = path_id(&id, "upload")?;
-    Ok(report::rejected(&app, &who, id).await?)
+    Ok(report::rejected(&app, &who, id, query.raw).await?)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AttemptsQuery {
+    run: Option<u32>,
+    /// As in [`RawQuery`].
+    #[serde(default)]
+    raw: bool,
 }
 
 /// The attempt report, of one run or of all.
@@ -286,9 +380,9 @@ pub(crate) async fn attempts(
     State(app): State<App>,
     Caller(who): Caller,
     Path(id): Path<String>,
-    Query(query): Query<RunQuery>,
+    Query(query): Query<AttemptsQuery>,
 ) -> Result<Response, Problem> {
-    Ok(report::attempts(&app, &who, read_id(&id)?, query.run).await?)
+    Ok(report::attempts(&app, &who, read_id(&id)?, query.run, query.raw).await?)
 }
 
 fn rejected_url(import: &Import) -> Option<String> {

@@ -50,6 +50,9 @@ pub enum ImportError {
         /// As sent.
         word: String,
     },
+    /// An `Idempotency-Key` that is none.
+    #[error("the `Idempotency-Key` must have 1 to 255 visible ASCII characters")]
+    BadKey,
     /// The sender fell silent.
     #[error("the upload stopped for {} s; send the file again", STALLED_AFTER.as_secs())]
     Stalled,
@@ -146,7 +149,7 @@ impl ImportError {
             | Self::OtherFormat { .. }
             | Self::UnknownEncoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Stalled => StatusCode::REQUEST_TIMEOUT,
-            Self::BrokenOff => StatusCode::BAD_REQUEST,
+            Self::BrokenOff | Self::BadKey => StatusCode::BAD_REQUEST,
             Self::Store(_) | Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Empty
             | Self::NoPhoneColumn { .. }
@@ -173,6 +176,7 @@ impl ImportError {
             Self::OtherFormat { .. } => "other_format",
             Self::UnknownEncoding { .. } => "unknown_encoding",
             Self::UnknownSeparator { .. } => "unknown_separator",
+            Self::BadKey => "bad_idempotency_key",
             Self::Stalled => "stalled",
             Self::BrokenOff => "broken_off",
             Self::Empty => "empty_file",

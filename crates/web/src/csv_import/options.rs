@@ -5,6 +5,8 @@ use encoding_rs::Encoding;
 
 use crate::csv_import::ImportError;
 
+/// Characters that an `Idempotency-Key` may have.
+const KEY_MAX: usize = 255;
 /// Characters of a wrong word that are said back.
 const KEPT: usize = 40;
 
@@ -24,7 +26,7 @@ impl Default for ImportLimits {
 }
 
 /// What is known of a file before it is read.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ImportOptions {
     /// Its limits.
     pub limits: ImportLimits,
@@ -34,6 +36,9 @@ pub struct ImportOptions {
     pub separator: Option<Separator>,
     /// Its size in bytes, when the sender names it.
     pub size: Option<u64>,
+    /// What its sender calls the request (`Idempotency-Key`): the same file under the
+    /// same key is taken once.
+    pub key: Option<String>,
 }
 
 impl ImportOptions {
@@ -45,13 +50,13 @@ impl ImportOptions {
     /// What the headers of an upload say. Refuses what is not a CSV file, and a
     /// compressed one: a small body could hide an endless file.
     pub fn from_headers(headers: &HeaderMap, limits: ImportLimits) -> Result<Self, ImportError> {
-        let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-        if text(header::CONTENT_ENCODING)
+        let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        if text(header::CONTENT_ENCODING.as_str())
             .is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"))
         {
             return Err(ImportError::Compressed);
         }
-        let kind = text(header::CONTENT_TYPE).unwrap_or_default();
+        let kind = text(header::CONTENT_TYPE.as_str()).unwrap_or_default();
         let mut parts = kind.split(';').map(str::trim);
         let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
         // Browsers on Windows call a CSV file what its registered program does.
@@ -76,8 +81,12 @@ impl ImportOptions {
                 })
             })
             .transpose()?;
-        let size = text(header::CONTENT_LENGTH).and_then(|size| size.parse().ok());
-        Ok(Self { limits, encoding, size, separator: None })
+        let size = text(header::CONTENT_LENGTH.as_str()).and_then(|size| size.parse().ok());
+        let key = match text("idempotency-key") {
+            Some(key) if key.is_empty() || key.len() > KEY_MAX => return Err(ImportError::BadKey),
+            key => key.map(str::to_owned),
+        };
+        Ok(Self { limits, encoding, separator: None, size, key })
     }
 
     /// Takes what the sender says himself for what would be guessed: `encoding` is a

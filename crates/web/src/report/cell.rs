@@ -7,17 +7,22 @@ use campanile_domain::phone::PhoneNumber;
 /// Rows of a CSV file, in memory.
 pub(super) struct Rows {
     writer: csv::Writer<Vec<u8>>,
+    /// Texts from outside as they are, for programs.
+    is_raw: bool,
     /// One value being written out.
     value: Vec<u8>,
 }
 
 impl Rows {
-    /// With room for so many bytes.
-    pub(super) fn with_capacity(bytes: usize) -> Self {
+    /// With room for so many bytes. Raw, nothing is neutralised: that is for programs,
+    /// which a `'` would mislead, and never for a spreadsheet.
+    pub(super) fn with_capacity(bytes: usize, is_raw: bool) -> Self {
         let writer = csv::WriterBuilder::new()
+            // A refused row may have more cells than the header.
+            .flexible(true)
             .terminator(csv::Terminator::CRLF)
             .from_writer(Vec::with_capacity(bytes));
-        Self { writer, value: Vec::new() }
+        Self { writer, is_raw, value: Vec::new() }
     }
 
     /// A value of our own making that cannot begin a formula: ids, counts, times,
@@ -46,7 +51,8 @@ impl Rows {
 
     /// A text from outside, neutralised.
     pub(super) fn text(&mut self, text: &str) -> &mut Self {
-        self.writer.write_field(neutralised(text).as_bytes()).expect(IN_MEMORY);
+        let text = if self.is_raw { Cow::Borrowed(text) } else { neutralised(text) };
+        self.writer.write_field(text.as_bytes()).expect(IN_MEMORY);
         self
     }
 
@@ -60,7 +66,7 @@ impl Rows {
     }
 }
 
-const IN_MEMORY: &str = "writing to memory does not fail, and every row has the same cells";
+const IN_MEMORY: &str = "writing to memory does not fail";
 
 /// `text` with a `'` before everything that a spreadsheet would run as a formula: at
 /// its start and at the start of each of its lines, also after blanks. A tab, CR or
@@ -99,7 +105,11 @@ mod tests {
     use super::*;
 
     fn row(cells: &[&str]) -> String {
-        let mut rows = Rows::with_capacity(0);
+        written(cells, false)
+    }
+
+    fn written(cells: &[&str], is_raw: bool) -> String {
+        let mut rows = Rows::with_capacity(0, is_raw);
         for cell in cells {
             rows.text(cell);
         }
@@ -124,6 +134,10 @@ mod tests {
             ("\u{ff1d}1", "'\u{ff1d}1\r\n"),
             ("ok\n=1", "\"ok\n'=1\"\r\n"),
             ("\n=1", "\"'\n'=1\"\r\n"),
+            ("\u{b}=1", "'\u{b}=1\r\n"),
+            ("\u{202e}=1", "'\u{202e}=1\r\n"),
+            (" \t\u{3000}@x", "' \t\u{3000}@x\r\n"),
+            ("ok\r\n\u{a0}+1", "\"ok\r\n'\u{a0}+1\"\r\n"),
             ("{\"a\":\"=1\"}", "\"{\"\"a\"\":\"\"=1\"\"}\"\r\n"),
             ("a=1", "a=1\r\n"),
             ("", "\"\"\r\n"),
@@ -131,6 +145,11 @@ mod tests {
         for (cell, written) in table {
             assert_eq!(row(&[cell]), written, "{cell:?}");
         }
+    }
+
+    #[test]
+    fn a_raw_file_holds_what_was_there() {
+        assert_eq!(written(&["=1", "\n@x", "+49"], true), "=1,\"\n@x\",+49\r\n");
     }
 
     #[test]

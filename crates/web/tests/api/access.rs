@@ -43,6 +43,7 @@ const ROUTES: &[(&str, &str, Act, &str)] = &[
     ("GET", "/campaigns/{id}/setup", Act::Look, ""),
     ("GET", "/campaigns/{id}/contacts", Act::Look, ""),
     ("POST", "/campaigns/{id}/contacts", Act::Run, "csv"),
+    ("POST", "/campaigns/{id}/contacts/preview", Act::Run, "csv"),
     ("GET", "/campaigns/{id}/contacts/{contact_id}", Act::Look, ""),
     ("GET", "/campaigns/{id}/attempts.csv", Act::Export, ""),
     ("GET", "/uploads/{id}", Act::Look, ""),

@@ -57,7 +57,8 @@ impl Person {
     }
 }
 
-async fn sign_in(server: &Server, role: Role) -> String {
+/// The cookie of a new person.
+pub(crate) async fn sign_in(server: &Server, role: Role) -> String {
     let name = role.word();
     server.user(&format!("{name}@example.com"), role).await;
     let form = format!("email={name}%40example.com&password=correct+horse");

@@ -5,6 +5,7 @@
 mod access;
 mod campaigns;
 mod console;
+mod contact_files;
 mod contacts;
 mod faults;
 mod harness;

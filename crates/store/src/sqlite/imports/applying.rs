@@ -10,7 +10,7 @@ use rusqlite::{Connection, params};
 
 use crate::{
     error::StoreError,
-    rows::ImportStage,
+    rows::{ImportStage, RejectedRow},
     sqlite::{
         batch::{Batch, RunNow},
         chores::Budget,
@@ -120,9 +120,19 @@ fn add_numbers(
             if insert.execute(params![row.campaign.0, staged.phone, staged.contact])? > 0 {
                 continue;
             }
-            sql::run(batch.db, "DELETE FROM contact WHERE id = ?1", [staged.contact])?;
-            let number = format!("+{}", staged.phone);
-            reject(batch, import, staged.line.unsigned_abs(), &number, "duplicate")?;
+            let variables = sql::first(
+                batch.db,
+                "DELETE FROM contact WHERE id = ?1 RETURNING variables",
+                [staged.contact],
+                |row| row.get::<String>(),
+            )?;
+            let duplicate = RejectedRow {
+                line: staged.line.unsigned_abs(),
+                text: format!("+{}", staged.phone),
+                reason: "duplicate".into(),
+                variables: variables.unwrap_or_else(|| "{}".into()),
+            };
+            reject(batch, import, &duplicate)?;
             duplicates += 1;
         }
         if budget.is_spent() {

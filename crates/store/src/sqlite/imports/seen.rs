@@ -61,6 +61,7 @@ impl Seen {
                     line: row.line,
                     text: row.phone.to_string(),
                     reason: "duplicate".into(),
+                    variables: row.variables.clone(),
                 });
             }
             is_new

@@ -18,7 +18,10 @@ use crate::{
 };
 
 /// Rejected rows that are kept for download, for each file; the others are counted.
-const REJECTED_KEPT_MAX: i64 = 100_000;
+const REJECTED_KEPT_MAX: i64 = 500_000;
+
+/// Bytes of the other columns that are kept of a rejected row.
+const VARIABLES_KEPT_MAX: usize = 4_096;
 
 /// Adds rows in file order: good ones, those that repeat a number of the file, and bad
 /// ones.
@@ -51,7 +54,7 @@ pub(crate) fn stage(
     drop(insert);
     numbers::keep(batch.db, import, staged)?;
     for each in duplicates.iter().chain(invalid) {
-        reject(batch, import, each.line, &each.text, &each.reason)?;
+        reject(batch, import, each)?;
     }
     sql::run(
         batch.db,
@@ -77,9 +80,7 @@ pub(crate) fn stage(
 pub(super) fn reject(
     batch: &mut Batch<'_>,
     import: ImportId,
-    number: u64,
-    text: &str,
-    reason: &str,
+    rejected: &RejectedRow,
 ) -> Result<(), StoreError> {
     let room = sql::run(
         batch.db,
@@ -88,11 +89,13 @@ pub(super) fn reject(
         params![import.0, REJECTED_KEPT_MAX],
     )?;
     if room > 0 {
+        let RejectedRow { text, reason, variables, .. } = rejected;
+        let variables = if variables.len() > VARIABLES_KEPT_MAX { "{}" } else { variables };
         sql::run(
             batch.db,
-            "INSERT INTO import_rejected (import, line, text, reason) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT DO NOTHING",
-            params![import.0, line(number), text, reason],
+            "INSERT INTO import_rejected (import, line, text, reason, variables)
+             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+            params![import.0, line(rejected.line), text, reason, variables],
         )?;
     }
     Ok(())

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     error::StoreError,
-    rows::{Actor, Import, RejectedRow, StagedRow},
+    rows::{Actor, Import, ImportFile, ImportIdentity, RejectedRow, StagedRow},
     sqlite::{
         Sqlite,
         imports::{self, Accepted},
@@ -59,6 +59,15 @@ impl Sqlite {
         }
     }
 
+    pub(crate) async fn describe_import(
+        &self,
+        import: ImportId,
+        file: ImportFile,
+        identity: ImportIdentity,
+    ) -> Result<()> {
+        self.write(move |batch| imports::describe(batch, import, &file, &identity)).await
+    }
+
     pub(crate) async fn accept_import(
         &self,
         import: ImportId,
@@ -75,6 +84,7 @@ impl Sqlite {
                 "no_contacts",
                 "the file holds no number that can be called; nothing was changed",
             )),
+            Accepted::Before(other) => self.import(other).await,
             Accepted::Yes => {
                 applied.await.map_err(|_| {
                     StoreError::Internal(

@@ -209,13 +209,15 @@ fn conversation(view: &AttemptView) -> Markup {
                     @if let Some(wish) = &result.callback {
                         div { dt { "Callback" } dd { (wish.when_text.as_deref().unwrap_or("asked for")) } }
                     }
-                    @for (name, value) in &result.more { div { dt { (name) } dd { (plain(value)) } } }
+                    @for (name, value) in &result.more { div { dt { bdi { (name) } } dd { bdi { (plain(value)) } } } }
                 }
             }
             @if !view.contact.variables.is_empty() {
                 div.card-head { h2 { "Variables" } p { "of the contact" } }
                 dl.lines {
-                    @for (name, value) in &view.contact.variables { div { dt { (name) } dd { (plain(value)) } } }
+                    @for (name, value) in &view.contact.variables {
+                        div { dt { bdi { (name) } } dd { bdi { (plain(value)) } } }
+                    }
                 }
             }
         }

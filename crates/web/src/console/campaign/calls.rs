@@ -408,7 +408,7 @@ fn variables(contact: &Contact) -> Markup {
         @if contact.variables.is_empty() { span.nil { "--" } } @else {
             div.vars {
                 @for (name, value) in contact.variables.iter().take(2) {
-                    span { i { (name) } (plain(value)) }
+                    span { i { bdi { (name) } } bdi { (plain(value)) } }
                 }
                 @if more > 0 {
                     button.more type="button" popovertarget=(pop)
@@ -417,7 +417,7 @@ fn variables(contact: &Contact) -> Markup {
             }
             @if more > 0 {
                 div.pop id=(pop) popover {
-                    dl { @for (name, value) in &contact.variables { dt { (name) } dd { (plain(value)) } } }
+                    dl { @for (name, value) in &contact.variables { dt { bdi { (name) } } dd { bdi { (plain(value)) } } } }
                 }
             }
         }
