@@ -123,7 +123,12 @@ impl Judge {
             return Err(format!("{who} is try {} after no other", attempt.tries));
         }
         let first = attempt.tries == 1;
-        if first && !self.numbers.entry((lease.campaign, lease.contact)).or_default().insert(attempt.number)
+        if first
+            && !self
+                .numbers
+                .entry((lease.campaign, lease.contact))
+                .or_default()
+                .insert(attempt.number)
         {
             return Err(format!("{who} repeats attempt number {}", attempt.number));
         }

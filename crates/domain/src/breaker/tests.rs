@@ -323,7 +323,9 @@ fn half_of_the_last_twenty_silent_is_too_much_and_less_is_not() {
         // Never three in a row, and never twice as many as the signs of life before.
         for pair in 0..silences.div_ceil(2) {
             let left = (silences - pair * 2).min(2);
-            (0..left).for_each(|_| drop(breaker.call_ended(&silent(), at(1))));
+            for _ in 0..left {
+                breaker.call_ended(&silent(), at(1));
+            }
             breaker.call_progressed(at(1));
         }
         breaker.is_closed()

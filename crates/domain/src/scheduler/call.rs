@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use crate::{
     attempt::{AttemptEvent, AttemptState, CallReport, NewAttempt, Progress},
     bot::Bot,
+    breaker::Verdict,
     carrier::Carrier,
     guard,
     ids::{CampaignId, CarrierId},
-    breaker::Verdict,
     outcome::{Ending, HangupBy},
     pacing::Load,
     settings::Settings,

@@ -27,7 +27,9 @@ impl Scheduler {
             return;
         }
         let verdict = self.carriers.judge(call.carrier.id, &report, now);
-        let Err(report) = self.fail_over(attempt, report, verdict) else { return };
+        if self.fail_over(attempt, &report, verdict) {
+            return;
+        }
         let Some(mut call) = self.calls.remove(&attempt) else { return };
         if let Some(run) = self.runs.get_mut(&call.campaign()) {
             if call.state.is_seated() {

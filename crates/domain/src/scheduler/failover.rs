@@ -17,33 +17,34 @@ use crate::{
 
 impl Scheduler {
     /// Sends a refused call on through another carrier of its pool, if one takes it now;
-    /// else the report comes back: it is the call's end.
+    /// else the report is the call's end.
     pub(super) fn fail_over(
         &mut self,
         attempt: AttemptId,
-        report: CallReport,
+        report: &CallReport,
         verdict: Verdict,
-    ) -> Result<(), CallReport> {
+    ) -> bool {
         let now = self.now;
         let refused = matches!(report.ending, Ending::Refused { rang: false, .. });
         if !verdict.trouble || !refused || report.ringing_at.is_some() || self.shutting_down {
-            return Err(report);
+            return false;
         }
-        let Some(call) = self.calls.get_mut(&attempt) else { return Err(report) };
-        let Some(run) = self.runs.get_mut(&call.campaign()) else { return Err(report) };
+        let Some(call) = self.calls.get_mut(&attempt) else { return false };
+        let Some(run) = self.runs.get_mut(&call.campaign()) else { return false };
         // The same looks as before the first INVITE.
         let lease = &call.attempt.lease;
         if run.setup.run != lease.run
             || !run.may_dial(now)
             || guard::check(lease.phone, &run.setup.settings).is_err()
         {
-            return Err(report);
+            return false;
         }
         call.tried.push(call.carrier.id);
-        let next = self.carriers.route_beyond(&run.setup.numbers, &call.tried, now, self.lead.time());
-        let Some(route) = next else { return Err(report) };
+        let next =
+            self.carriers.route_beyond(&run.setup.numbers, &call.tried, now, self.lead.time());
+        let Some(route) = next else { return false };
         if !call.advance(AttemptEvent::FailedOver, &mut run.tally) {
-            return Err(report);
+            return false;
         }
         self.carriers.ended(call.carrier.id, attempt);
         self.carriers.recording(&route, now);
@@ -57,9 +58,9 @@ impl Scheduler {
         };
         call.carrier = route.carrier;
         call.asked_at = now;
-        call.refused = Some(Box::new(Refused { attempt: before, report, verdict }));
+        call.refused = Some(Box::new(Refused { attempt: before, report: report.clone(), verdict }));
         self.commands.push_back(Command::Reroute(call.attempt.clone()));
-        Ok(())
+        true
     }
 
     /// The call ends as the last carrier left it: nothing leaves for the next.

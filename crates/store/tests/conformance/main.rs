@@ -4,6 +4,7 @@
 
 mod campaigns;
 mod dialling;
+mod failover;
 mod imports;
 mod life;
 mod model;

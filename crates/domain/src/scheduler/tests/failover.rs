@@ -64,7 +64,8 @@ fn a_refused_call_goes_through_each_carrier_once_and_is_one_attempt() {
         now = rig.serve().remove(0);
         calls.push(now.clone());
     }
-    let attempts: Vec<_> = calls.iter().map(|call| (call.attempt.id, call.attempt.number)).collect();
+    let attempts: Vec<_> =
+        calls.iter().map(|call| (call.attempt.id, call.attempt.number)).collect();
     assert!(attempts.iter().all(|attempt| *attempt == attempts[0]), "one attempt: {attempts:?}");
     let routes: Vec<_> = calls
         .iter()
@@ -112,7 +113,8 @@ fn what_the_first_carrier_says_late_is_not_heard() {
 fn the_looks_before_an_invite_are_taken_before_the_second_too() {
     type Change<'a> = (&'a str, &'a dyn Fn(&mut Rig));
     let pause = |rig: &mut Rig| rig.change(|campaign| campaign.status = Status::Paused).done();
-    let close = |rig: &mut Rig| rig.settings(|settings| settings.window.end = "11:00".into()).done();
+    let close =
+        |rig: &mut Rig| rig.settings(|settings| settings.window.end = "11:00".into()).done();
     let shut_down = |rig: &mut Rig| rig.tell(Input::ShutDown).done();
     let bar = |rig: &mut Rig| {
         rig.settings(|settings| settings.allowed_countries = Some(vec!["US".into()])).done();
