@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{
-    AT_ONCE, Calls, Round,
+    calls::{AT_ONCE, Calls, Round},
     server::{Server, id},
     sipp,
 };
@@ -84,7 +84,15 @@ impl Dialler {
         let cpu = self.server.process.cpu()? - cpu_before;
         let completed = settled["counts"]["completed"].as_u64().unwrap_or(0);
         let failed = u64::from(options.calls).saturating_sub(completed);
-        Ok(Round { calls: options.calls, failed: u32::try_from(failed)?, seconds, cpu })
+        let fates = if failed == 0 { Vec::new() } else { self.fates(&campaign)? };
+        Ok(Round { calls: options.calls, failed: u32::try_from(failed)?, seconds, cpu, fates })
+    }
+
+    /// What became of those that were not completed, the first ones.
+    fn fates(&self, campaign: &str) -> Result<Vec<String>> {
+        let list = self.server.api.get(&format!("/campaigns/{campaign}/contacts?state=failed"))?;
+        let contacts = list["data"].as_array().cloned().unwrap_or_default();
+        Ok(contacts.iter().map(|contact| contact["trail"].to_string()).collect())
     }
 
     /// Ends the server as a service manager would.

@@ -10,7 +10,10 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::{AT_ONCE, Calls, Round, process::Running};
+use super::{
+    calls::{AT_ONCE, Calls, Round},
+    process::Running,
+};
 
 /// `sipp -sn uas` on a port of its own.
 #[derive(Debug)]
@@ -66,7 +69,7 @@ pub(super) fn call(answering: &Answering, options: &Calls) -> Result<Round> {
     let text = fs::read_to_string(&figures).context("sipp wrote no figures")?;
     let calls = column(&text, "TotalCallCreated")?;
     let good = column(&text, "SuccessfulCall(C)")?;
-    Ok(Round { calls, failed: calls.saturating_sub(good), seconds, cpu })
+    Ok(Round { calls, failed: calls.saturating_sub(good), seconds, cpu, fates: Vec::new() })
 }
 
 /// How long a round may take before it counts as stuck.
