@@ -7,6 +7,7 @@ use campanile_domain::{
     attempt::{Finish, NewAttempt},
     campaign::Status,
     contact::{ContactClass, ContactState},
+    guard,
     ids::{AttemptId, CampaignId, CarrierId, ContactId},
     live::LiveView,
     outcome::Ending,
@@ -55,6 +56,7 @@ pub(crate) struct Judge {
     held_in_vain: BTreeMap<CampaignId, Timestamp>,
     pub(crate) dials: u64,
     pub(crate) connected: u64,
+    pub(crate) failovers: u64,
 }
 
 impl Judge {
@@ -123,6 +125,7 @@ impl Judge {
             return Err(format!("{who} is try {} after no other", attempt.tries));
         }
         let first = attempt.tries == 1;
+        self.failovers += u64::from(!first);
         if first
             && !self
                 .numbers
@@ -140,6 +143,9 @@ impl Judge {
         }
         if calls.values().any(|call| call.phone == lease.phone) {
             return Err(format!("{who} leaves while another campaign's call to it is up"));
+        }
+        if guard::check(lease.phone, &placement.settings).is_err() {
+            return Err(format!("{who} goes to a number that its campaign may not call"));
         }
         if placement.callee != format!("+{}", lease.phone.digits()) {
             return Err(format!("{who} goes to {}", placement.callee));

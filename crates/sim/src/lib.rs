@@ -27,6 +27,10 @@ pub struct Report {
     pub dials: u64,
     /// Calls connected to a bot.
     pub connected: u64,
+    /// INVITEs through a carrier after another had refused the call.
+    pub failovers: u64,
+    /// Contacts that the toll-fraud guard barred.
+    pub barred: u64,
     /// Times the process died.
     pub crashes: u64,
     /// Attempts whose end was never seen.
@@ -73,6 +77,8 @@ pub fn sweep(seeds: Range<u64>) -> Result<Report, Violation> {
         sum.contacts += report.contacts;
         sum.dials += report.dials;
         sum.connected += report.connected;
+        sum.failovers += report.failovers;
+        sum.barred += report.barred;
         sum.crashes += report.crashes;
         sum.unknown += report.unknown;
         sum.steps += report.steps;
@@ -89,6 +95,7 @@ mod tests {
     fn a_hundred_worlds_hold_every_invariant() {
         let sum = sweep(0..100).unwrap_or_else(|violation| panic!("{violation}"));
         assert!(sum.dials > 2_000 && sum.connected > 500, "a world worth living in: {sum:?}");
+        assert!(sum.failovers > 20 && sum.barred > 20, "with several carriers: {sum:?}");
         assert!(sum.crashes > 10 && sum.unknown > 0, "with its crashes: {sum:?}");
     }
 

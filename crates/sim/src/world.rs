@@ -140,7 +140,15 @@ impl World {
             let id = CampaignId(index as i64 + 1);
             let mut campaign = Campaign::new(id, plan.settings.clone(), numbers);
             for _ in 0..plan.contacts {
-                campaign.contacts.push(Contact::new(phone(&mut world.phones), now));
+                let first = world.store.campaigns.first();
+                let shared = first.and_then(|first| first.contacts.get(campaign.contacts.len()));
+                let phone = match (shared, world.rng.random_range(0..100)) {
+                    // Somebody whom the first campaign calls, too.
+                    (Some(contact), 0..20) => contact.phone,
+                    (_, 20..23) => satellite(&mut world.phones),
+                    _ => phone(&mut world.phones),
+                };
+                campaign.contacts.push(Contact::new(phone, now));
             }
             world.store.campaigns.push(campaign);
         }
@@ -204,6 +212,7 @@ impl World {
             self.store.campaigns.iter().map(|campaign| campaign.contacts.len() as u64).sum();
         self.report.dials = self.judge.dials;
         self.report.connected = self.judge.connected;
+        self.report.failovers = self.judge.failovers;
         self.report.virtual_seconds =
             self.now.duration_since(self.scene.start).as_secs().unsigned_abs();
         Ok(self.report)
@@ -435,6 +444,7 @@ impl World {
                 self.soon(200_000..900_000, Event::Store(self.life, Command::Bar(leases)));
             }
             Command::Bar(leases) => {
+                self.report.barred += leases.len() as u64;
                 self.store.bar(&leases);
                 self.changed();
             }
@@ -652,6 +662,12 @@ impl World {
         self.at(at, Event::Line(self.life, attempt, step));
         Ok(())
     }
+}
+
+/// A phone that nobody may call.
+fn satellite(phones: &mut u64) -> PhoneNumber {
+    *phones += 1;
+    PhoneNumber::from_digits(881_600_000_000 + *phones).expect("twelve digits")
 }
 
 fn phone(phones: &mut u64) -> PhoneNumber {
