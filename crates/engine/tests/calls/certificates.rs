@@ -1,5 +1,7 @@
 //! Certificates of the TLS tests, and a far end that shows one.
 
+#![allow(clippy::unwrap_used, reason = "unit tests, where that needs no leave, use it too")]
+
 use std::{path::PathBuf, sync::Arc};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};

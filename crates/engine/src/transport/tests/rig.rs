@@ -105,7 +105,7 @@ impl Rig {
 
     /// So much later.
     pub(super) fn pass(&mut self, time: Duration) {
-        self.now = self.now + time;
+        self.now += time;
         self.links.wake(self.now, self.needed);
         self.turn();
     }
