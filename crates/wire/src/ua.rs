@@ -1,8 +1,9 @@
 //! The user agent: places calls, and for the simulated carrier takes them.
 //!
 //! It is told what happened (`handle_*`), asked what to send (`poll_transmit`), what to tell
-//! (`poll_event`) and when to wake it (`poll_timeout`). One owner, no locks. The two queues are
-//! bounded by being emptied: each call of a method adds a few entries a call at most.
+//! (`poll_event`, `poll_registration`, `poll_ping`) and when to wake it (`poll_timeout`). One
+//! owner, no locks. The queues are bounded by being emptied: each call of a method adds a few
+//! entries a call at most.
 
 mod account;
 mod agenda;

@@ -25,7 +25,9 @@ impl<'a> Uri<'a> {
     /// Takes a URI apart; `None` for other schemes and for what is not a URI.
     pub fn parse(text: &'a str) -> Option<Self> {
         let (scheme, rest) = text.split_once(':')?;
-        if text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '<' || c == '>') {
+        let breaks_out = |byte: u8| byte <= b' ' || matches!(byte, 0x7F | b'<' | b'>');
+        let odd = |c: char| c.is_whitespace() || c.is_control();
+        if text.bytes().any(breaks_out) || !text.is_ascii() && text.contains(odd) {
             return None;
         }
         if scheme.eq_ignore_ascii_case("tel") {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{header::param, uri::host_port_of};
+use super::{header::params, uri::host_port_of};
 use crate::ua::Peer;
 
 /// The topmost Via of a message.
@@ -30,13 +30,19 @@ impl<'m> Via<'m> {
         }
         let (_transport, sent_by) = rest.trim().split_once([' ', '\t'])?;
         let (host, port) = host_port_of(sent_by.trim())?;
-        let branch = param(value, "branch").and_then(|branch| str::from_utf8(branch).ok());
-        (!host.is_empty()).then_some(Self {
-            host,
-            port,
-            branch,
-            rport: param(value, "rport").is_some(),
-        })
+        if host.is_empty() {
+            return None;
+        }
+        let mut via = Self { host, port, branch: None, rport: false };
+        for (name, said) in params(&value[end..]) {
+            if name.eq_ignore_ascii_case(b"branch") {
+                let branch = str::from_utf8(said.unwrap_or_default()).ok();
+                via.branch = via.branch.or(branch);
+            } else if name.eq_ignore_ascii_case(b"rport") {
+                via.rport = true;
+            }
+        }
+        Some(via)
     }
 
     /// Where the answer to a request that came from `from` goes (RFC 3261 18.2.2, RFC 3581 4):

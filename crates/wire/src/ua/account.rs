@@ -75,7 +75,7 @@ impl Account {
     pub(super) fn is_for(&self, peer: Peer) -> bool {
         self.carrier.iter().any(|known| {
             let safe = peer.transport == Transport::Tls || known.transport != Transport::Tls;
-            known.addr.ip() == peer.addr.ip() && safe
+            known.addr.ip().to_canonical() == peer.addr.ip().to_canonical() && safe
         })
     }
 

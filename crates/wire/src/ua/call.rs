@@ -254,9 +254,10 @@ impl Common {
         shared.transmits.push_back(Transmit { to, bytes: Arc::clone(bytes) });
     }
 
-    /// Whether we sent anything to the host that this came from.
+    /// Whether we sent anything to the host that this came from, or it is another of the
+    /// carrier's.
     pub(super) fn was_asked(&self, from: Peer) -> bool {
-        self.asked_hosts.contains(&from.addr.ip().to_canonical())
+        self.asked_hosts.contains(&from.addr.ip().to_canonical()) || self.account.is_for(from)
     }
 
     pub(super) fn tell(&self, shared: &mut Shared, event: Event) {

@@ -1,6 +1,6 @@
 //! Messages that we write: requests, and answers to the requests of others.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 use super::{
     config::{Auth, Invite, Refused},
@@ -33,11 +33,20 @@ impl Writer {
         self.text("\r\n");
     }
 
+    /// As `header`, without a `String` in between.
+    pub(super) fn line(&mut self, name: &str, value: fmt::Arguments<'_>) {
+        self.text(name);
+        self.text(": ");
+        fmt::Write::write_fmt(self, value).expect("a Vec takes every byte");
+        self.text("\r\n");
+    }
+
     /// Via with our address on the transport that is taken and `rport` (RFC 3581), and
     /// Max-Forwards.
     pub(super) fn via(&mut self, transport: Transport, contact: SocketAddr, branch: &str) {
         let transport = transport.name();
-        self.header("Via", format!("SIP/2.0/{transport} {contact};branch={branch};rport"));
+        let via = format_args!("SIP/2.0/{transport} {contact};branch={branch};rport");
+        self.line("Via", via);
         self.header("Max-Forwards", "70");
     }
 
@@ -46,7 +55,7 @@ impl Writer {
             self.header("Content-Type", kind);
         }
         let body = body.map_or(&[][..], |(_, body)| body);
-        self.header("Content-Length", body.len().to_string());
+        self.line("Content-Length", format_args!("{}", body.len()));
         self.text("\r\n");
         self.0.extend_from_slice(body);
         self.0.into()
@@ -60,6 +69,13 @@ impl Writer {
     fn value(&mut self, value: &[u8]) {
         let plain = |byte: &u8| if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { *byte };
         self.0.extend(value.iter().map(plain));
+    }
+}
+
+impl fmt::Write for Writer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.value(text.as_bytes());
+        Ok(())
     }
 }
 

@@ -111,12 +111,12 @@ impl Dialog {
         let mut writer = Writer::request(method, uri);
         writer.via(to.transport, contact, branch);
         for route in routes {
-            writer.header("Route", format!("<{route}>"));
+            writer.line("Route", format_args!("<{route}>"));
         }
         writer.header("From", self.local.as_bytes());
         writer.header("To", &self.remote);
         writer.header("Call-ID", self.call_id.as_bytes());
-        writer.header("CSeq", format!("{cseq} {method}"));
+        writer.line("CSeq", format_args!("{cseq} {method}"));
         Ready { to, writer, uri: uri.to_owned() }
     }
 

@@ -61,6 +61,10 @@ impl Ring {
 
 fn without_credentials(bytes: &Arc<[u8]>) -> Arc<[u8]> {
     let is_secret = |line: &[u8]| {
+        // Almost every line is told apart by its first letter.
+        if !matches!(line.first(), Some(b'A' | b'a' | b'P' | b'p')) {
+            return false;
+        }
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default().trim_ascii();
         name.eq_ignore_ascii_case(b"Authorization")
             || name.eq_ignore_ascii_case(b"Proxy-Authorization")

@@ -243,13 +243,13 @@ impl Registering {
         let mut writer = Writer::request("REGISTER", registrar);
         writer.via(to.transport, *contact, &branch);
         for route in route {
-            writer.header("Route", format!("<{route}>"));
+            writer.line("Route", format_args!("<{route}>"));
         }
         let party = name_addr(None, address_of_record);
-        writer.header("From", format!("{party};tag={}", self.tag));
+        writer.line("From", format_args!("{party};tag={}", self.tag));
         writer.header("To", party);
         writer.header("Call-ID", &self.call_id);
-        writer.header("CSeq", format!("{} REGISTER", self.cseq));
+        writer.line("CSeq", format_args!("{} REGISTER", self.cseq));
         let user = Uri::parse(address_of_record).and_then(|uri| uri.user).unwrap_or_default();
         writer.header("Contact", compose::contact(user, *contact, to.transport));
         let expires = if self.leaving { 0 } else { self.expires };

@@ -28,7 +28,7 @@ impl Caller {
         writer.header("From", self.from.as_bytes());
         writer.header("To", name_addr(None, &self.invite.to_uri));
         writer.header("Call-ID", &self.invite.call_id);
-        writer.header("CSeq", format!("{} INVITE", self.cseq));
+        writer.line("CSeq", format_args!("{} INVITE", self.cseq));
         let user = Uri::parse(&self.invite.from_uri).and_then(|uri| uri.user).unwrap_or_default();
         writer.header("Contact", compose::contact(user, contact, common.transport));
         writer.header("Allow", ALLOW);
@@ -85,13 +85,13 @@ impl Caller {
         writer.header("From", self.from.as_bytes());
         writer.header("To", to);
         writer.header("Call-ID", &self.invite.call_id);
-        writer.header("CSeq", format!("{} {method}", self.cseq));
+        writer.line("CSeq", format_args!("{} {method}", self.cseq));
         writer.finish(None)
     }
 
     fn write_routes(&self, writer: &mut Writer) {
         for route in &self.invite.route {
-            writer.header("Route", format!("<{route}>"));
+            writer.line("Route", format_args!("<{route}>"));
         }
     }
 

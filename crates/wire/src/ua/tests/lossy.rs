@@ -8,15 +8,30 @@ use super::{
 };
 use crate::{
     time::Time,
-    ua::{CallKey, EndCause, Event, UserAgent},
+    ua::{CallKey, EndCause, Event, Means, UserAgent},
 };
 
 const CALLS: u32 = 200;
 
-/// What a phone does is in the last digit of its number.
+/// What a phone does is in the last digit of its number; half of those that were answered describe
+/// themselves anew at once.
 fn phones(agent: &mut UserAgent, now: Time, key: CallKey, event: &Event) {
-    let Event::Incoming(invite) = event else { return };
+    let invite = match event {
+        Event::Incoming(invite) => invite,
+        Event::Acked { .. } => {
+            let means = if key.slot.is_multiple_of(2) { Means::Reinvite } else { Means::Update };
+            if key.slot % 4 < 2 {
+                agent.renegotiate(now, key, means, description(End::Callee));
+            }
+            return;
+        }
+        _ => return,
+    };
     match invite.callee.as_bytes().last() {
+        Some(b'2') => {
+            agent.ring_reliably(now, key, 180, None);
+            agent.answer(now, key, description(End::Callee));
+        }
         Some(b'0'..=b'4') => {
             agent.ring(now, key, 180, None);
             agent.answer(now, key, description(End::Callee));
@@ -24,6 +39,7 @@ fn phones(agent: &mut UserAgent, now: Time, key: CallKey, event: &Event) {
         Some(b'5') => agent.reject(now, key, 486, &[]),
         Some(b'6') => agent.reject(now, key, 503, &[("Retry-After", "7".to_owned())]),
         Some(b'7') => {}
+        Some(b'8') => agent.ring_reliably(now, key, 183, Some(description(End::Callee))),
         _ => agent.ring(now, key, 180, None),
     }
 }

@@ -89,6 +89,17 @@ fn an_unreachable_address_sends_the_call_to_the_next_at_once() {
 }
 
 #[test]
+fn any_of_the_carriers_addresses_may_answer() {
+    let mut far = ByHand::new();
+    let (_, invited) = far.place(several());
+    far.receive_from("192.0.2.99:5060", answer(&invited, 486, "b", ""));
+    assert_eq!(far.taken(), [""; 0], "this is none of them");
+    far.receive_from("192.0.2.3:5060", answer(&invited, 486, "b", ""));
+    assert_eq!(what(&far.one()), "ACK 1");
+    assert_eq!(far.cause(), EndCause::Refused);
+}
+
+#[test]
 fn a_503_before_anything_rang_sends_the_call_to_the_next_address() {
     let mut far = ByHand::new();
     let (_, first) = far.place(several());
