@@ -12,8 +12,10 @@ use std::{
 use campanile_domain::guard::day::DailyLimits;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Files that the process needs beside one RTP socket a call: database, console
-/// connections, listeners, logs.
+/// The sockets of an answered call: RTP, and RTCP above it.
+const FILES_A_CALL: u64 = 2;
+/// Files that the process needs beside those of calls: database, console connections,
+/// listeners, logs.
 const FILES_BESIDE_CALLS: u64 = 512;
 
 /// How an engine is started.
@@ -170,7 +172,7 @@ impl EngineConfig {
 
     /// Raises the soft limit of open files as far as the calls need it.
     pub(crate) fn raise_file_limit(&self) -> Result<(), EngineError> {
-        let needed = u64::from(self.max_calls) + FILES_BESIDE_CALLS;
+        let needed = FILES_A_CALL * u64::from(self.max_calls) + FILES_BESIDE_CALLS;
         let mut limit = getrlimit(Resource::Nofile);
         let allows = |limit: Option<u64>| limit.is_none_or(|files| files >= needed);
         if allows(limit.current) {
@@ -182,7 +184,7 @@ impl EngineConfig {
                 max_calls: self.max_calls,
                 needed,
                 limit: hard,
-                affordable: hard.saturating_sub(FILES_BESIDE_CALLS),
+                affordable: hard.saturating_sub(FILES_BESIDE_CALLS) / FILES_A_CALL,
             });
         }
         limit.current = Some(needed);
@@ -241,7 +243,7 @@ mod tests {
         let error = config(1..=65_535, u32::MAX).raise_file_limit();
         if let Err(error) = error {
             assert!(
-                error.to_string().starts_with("max-calls 4294967295 needs 4294967807 open files")
+                error.to_string().starts_with("max-calls 4294967295 needs 8589935102 open files")
             );
         } else {
             // Only a machine without any limit holds this many.

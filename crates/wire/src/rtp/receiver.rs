@@ -106,6 +106,7 @@ impl Receiver {
             }
             stream.seen |= bit;
             stream.received += 1;
+            self.figures.jitter = stream.note_transit(header.timestamp, transit);
             self.figures.received += 1;
             self.figures.reordered += 1;
             self.figures.lost = self.figures.lost.saturating_sub(1);
@@ -120,17 +121,7 @@ impl Receiver {
         stream.newest = header.sequence;
         stream.received += 1;
         stream.seen = stream.seen.checked_shl(u32::from(ahead)).unwrap_or(0) | 1;
-        // The packets of a key share the timestamp of its beginning (RFC 4733 2.1), so only
-        // the first of them tells something about the network.
-        if header.timestamp != stream.timestamp {
-            let change = (transit.wrapping_sub(stream.transit) as i32).unsigned_abs();
-            stream.timestamp = header.timestamp;
-            stream.transit = transit;
-            stream.jitter_16 =
-                stream.jitter_16.saturating_add(change).saturating_sub((stream.jitter_16 + 8) >> 4);
-        }
-        self.figures.jitter =
-            Duration::from_micros(u64::from(stream.jitter_16 >> 4) * 1_000_000 / CLOCK_HZ);
+        self.figures.jitter = stream.note_transit(header.timestamp, transit);
         self.figures.received += 1;
         self.figures.lost += u64::from(ahead - 1);
         Arrival::InOrder
@@ -178,6 +169,22 @@ impl Receiver {
         });
         self.figures.received += 1;
         Arrival::Restart
+    }
+}
+
+impl Stream {
+    /// Takes the next packet in the order of arrival into the estimate, and gives that.
+    fn note_transit(&mut self, timestamp: u32, transit: u32) -> Duration {
+        // The packets of a key share the timestamp of its beginning (RFC 4733 2.1), so only
+        // the first of them tells something about the network.
+        if timestamp != self.timestamp {
+            let change = (transit.wrapping_sub(self.transit) as i32).unsigned_abs();
+            self.timestamp = timestamp;
+            self.transit = transit;
+            self.jitter_16 =
+                self.jitter_16.saturating_add(change).saturating_sub((self.jitter_16 + 8) >> 4);
+        }
+        Duration::from_micros(u64::from(self.jitter_16 >> 4) * 1_000_000 / CLOCK_HZ)
     }
 }
 

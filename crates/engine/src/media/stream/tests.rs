@@ -410,3 +410,51 @@ fn what_is_told_of_the_audio_is_what_happened_to_it() {
     assert!((55.0..65.0).contains(&trip), "{trip} ms");
     assert_eq!(audio.strays, 1);
 }
+
+#[test]
+fn through_a_bad_network_the_bot_hears_on_and_the_figures_are_true() {
+    let bot = Parrot::default();
+    let mut stream = talking(&bot);
+    let mut phone = Phone::new();
+    let mut random = StdRng::seed_from_u64(15);
+    // What is on its way, by the millisecond of its arrival: a fifth is lost, the rest takes
+    // up to 100 ms, so it is overtaken, and every twentieth comes twice.
+    let mut flying = std::collections::BTreeMap::<u64, Vec<Vec<u8>>>::new();
+    let (mut sent, mut lost, mut twice) = (0u32, 0u32, 0u32);
+    for ms in 0..60_000 {
+        if ms % 20 == 0 && ms < 59_000 {
+            phone.sender.frame(8, &[0xAA; 160], &mut phone.packet);
+            sent += 1;
+            if random.random_bool(0.2) {
+                lost += 1;
+            } else {
+                let copies = 1 + u32::from(random.random_bool(0.05));
+                twice += copies - 1;
+                for _ in 0..copies {
+                    let at = ms + random.random_range(0..=100);
+                    flying.entry(at).or_default().push(phone.packet.clone());
+                }
+            }
+        }
+        for packet in flying.remove(&ms).unwrap_or_default() {
+            stream.receive(PHONE.parse().unwrap(), &packet, at(ms).at);
+        }
+        if ms % 20 == 13 {
+            assert_eq!(run(&mut stream, ms, ms), None, "{ms}");
+        }
+    }
+    let heard = bot.heard.lock().unwrap();
+    assert_eq!(heard.len(), 3_000, "a frame every 20 ms");
+    // What was lost is concealed, so almost every frame sounds.
+    let voiced = heard.iter().filter(|told| told.ends_with("audio 1")).count();
+    assert!(voiced > 2_900, "{voiced}");
+    drop(heard);
+    let audio = stream.conclude().audio.unwrap().heard;
+    let is_true = |told: u32, truth: u32| told.abs_diff(truth) <= sent / 100;
+    assert!(is_true(audio.lost, lost), "{audio:?}, lost {lost}");
+    assert!(is_true(audio.received, sent - lost), "{audio:?}, lost {lost}");
+    assert!(is_true(audio.duplicates, twice), "{audio:?}, twice {twice}");
+    assert!(audio.late < sent / 25, "{audio:?}");
+    // Uniform over 100 ms: two packets in a row differ by a third of that on average.
+    assert!((25.0..42.0).contains(&audio.jitter_ms), "{audio:?}");
+}
