@@ -2,6 +2,7 @@
 
 mod bench;
 mod install;
+mod kill;
 mod sim;
 mod soak;
 mod test;
@@ -30,6 +31,8 @@ enum Chore {
     Sim(sim::Options),
     /// Place many calls: over bad lines, for long, and more than a carrier takes.
     Soak(soak::Options),
+    /// Kill the dialler, or cut its power, again and again in mid campaign.
+    Kill(kill::Options),
     /// Compare with a peer on this machine.
     Bench(bench::Options),
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Chore::Tidy(options) => tidy::run(&options),
         Chore::Sim(options) => sim::run(&options),
         Chore::Soak(options) => soak::run(&options),
+        Chore::Kill(options) => kill::run(&options),
         Chore::Bench(options) => bench::run(&options),
     };
     match done {

@@ -1,6 +1,7 @@
 //! `campanile`: the command line.
 
 mod admin;
+mod backup;
 mod config;
 mod demo;
 mod record;
@@ -42,6 +43,10 @@ enum Command {
     },
     /// Bring the database of a data directory to this version's schema.
     Migrate(DataDir),
+    /// Copy the database into one file, also while the server runs.
+    Backup(backup::BackupArgs),
+    /// Put a backup in the place of a database; no server may run there.
+    Restore(backup::RestoreArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -126,6 +131,8 @@ fn main() -> ExitCode {
             Command::Key { command: KeyCommand::Create(args) } => admin::create_key(args).await,
             Command::User { command: UserCommand::Create(args) } => admin::create_user(args).await,
             Command::Migrate(args) => admin::migrate(&args),
+            Command::Backup(args) => backup::backup(&args),
+            Command::Restore(args) => backup::restore(&args).await,
         }
     });
     // Blocked readers (a console that asks for a password) must not hold up the exit.

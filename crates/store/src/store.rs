@@ -1,9 +1,6 @@
 //! The store: what may be asked of it.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use campanile_domain::{
     attempt::{Finish, Lease, NewAttempt, Next, Progress},
@@ -20,7 +17,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::broadcast;
 
-pub use crate::sqlite::backup::BackupFacts;
+pub use crate::sqlite::backup::{BackupFacts, Restored};
 use crate::{
     error::StoreError,
     rows::*,
@@ -110,7 +107,7 @@ impl Store {
     }
 
     /// Puts a backup in the place of the database in `dir`, which nobody may be using.
-    /// What was there is kept in a folder beside it, whose path is returned. Blocks.
+    /// What was there is kept in a folder beside it. Blocks.
     ///
     /// # Errors
     ///
@@ -121,7 +118,7 @@ impl Store {
         from: &Path,
         force: bool,
         now: Timestamp,
-    ) -> Result<(BackupFacts, Option<PathBuf>)> {
+    ) -> Result<Restored> {
         backup::restore(dir, from, force, now)
     }
 

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by its panic")]
 
+mod backup;
 mod browser;
 mod demo;
+mod disk;
 mod far_end;
 mod kill;
 mod scenarios;

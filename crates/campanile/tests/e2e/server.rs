@@ -65,6 +65,8 @@ pub(crate) struct Server {
     /// The one-time address that makes the first admin, on a new directory.
     pub(crate) setup: Option<String>,
     key: String,
+    /// Further variables of its environment.
+    environment: Vec<(String, String)>,
     http: reqwest::Client,
 }
 
@@ -76,38 +78,78 @@ impl Server {
 
     /// The same, with further arguments of `serve`.
     pub(crate) fn start_with(data: &Path, more: &[&str]) -> Self {
+        Self::start_with_key(data, Self::create_key(data), more, Vec::new())
+    }
+
+    /// Starts it in an environment of its own, on a directory that has this key.
+    pub(crate) fn start_in(data: &Path, key: String, environment: Vec<(String, String)>) -> Self {
+        Self::start_with_key(data, key, &[], environment)
+    }
+
+    /// Makes an admin key, and the directory if there is none.
+    pub(crate) fn create_key(data: &Path) -> String {
         let key = binary()
             .args(["key", "create", "--name", "test", "--scope", "admin", "--data"])
             .arg(data)
             .output()
             .unwrap();
         assert!(key.status.success(), "{}", String::from_utf8_lossy(&key.stderr));
-        let key = String::from_utf8(key.stdout).unwrap().trim().to_owned();
-        Self::start_with_key(data, key, more)
+        String::from_utf8(key.stdout).unwrap().trim().to_owned()
     }
 
     /// Starts it again on the same directory.
     pub(crate) fn restart(self, data: &Path) -> Self {
-        let key = self.key.clone();
+        let (key, environment) = (self.key.clone(), self.environment.clone());
         drop(self);
-        Self::start_with_key(data, key, &[])
+        Self::start_with_key(data, key, &[], environment)
     }
 
-    fn start_with_key(data: &Path, key: String, more: &[&str]) -> Self {
+    /// The same; what its log says when it does not come up.
+    pub(crate) fn try_restart(self, data: &Path) -> Result<Self, String> {
+        let (key, environment) = (self.key.clone(), self.environment.clone());
+        drop(self);
+        Self::try_start(data, key, &[], environment)
+    }
+
+    /// Another process on the same directory, for one that may end before it is up.
+    pub(crate) fn spawn_again(&self, data: &Path) -> Process {
+        Process(Self::spawn(data, &[], &self.environment))
+    }
+
+    fn start_with_key(
+        data: &Path,
+        key: String,
+        more: &[&str],
+        environment: Vec<(String, String)>,
+    ) -> Self {
+        Self::try_start(data, key, more, environment).unwrap_or_else(|log| panic!("{log}"))
+    }
+
+    fn spawn(data: &Path, more: &[&str], environment: &[(String, String)]) -> Child {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(data.join("server.log"))
             .unwrap();
-        let mut child = binary()
+        binary()
             .args(["serve", "--listen", "127.0.0.1:0", "--sip", "127.0.0.1:0"])
             .args(["--public-address", "127.0.0.1", "--data"])
             .arg(data)
             .args(more)
+            .envs(environment.iter().cloned())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
-            .unwrap();
+            .unwrap()
+    }
+
+    fn try_start(
+        data: &Path,
+        key: String,
+        more: &[&str],
+        environment: Vec<(String, String)>,
+    ) -> Result<Self, String> {
+        let mut child = Self::spawn(data, more, &environment);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (mut url, mut sip, mut setup) = (None, None, None);
         // `serve` prints a block of `name  value` lines and then `ready`.
@@ -123,11 +165,13 @@ impl Server {
             }
         }
         std::thread::spawn(move || lines.for_each(drop));
-        let url = url.unwrap_or_else(|| {
-            panic!("no console: {}", std::fs::read_to_string(data.join("server.log")).unwrap())
-        });
+        let Some(url) = url else {
+            let log = std::fs::read_to_string(data.join("server.log")).unwrap();
+            return Err(format!("no console: {log}"));
+        };
         let sip = sip.expect("it says where it speaks SIP").parse().unwrap();
-        Self { process: Process(child), url, sip, setup, key, http: reqwest::Client::new() }
+        let http = reqwest::Client::new();
+        Ok(Self { process: Process(child), url, sip, setup, key, environment, http })
     }
 
     /// One API call that must succeed.

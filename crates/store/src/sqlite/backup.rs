@@ -42,6 +42,16 @@ pub struct BackupFacts {
     pub attempts: u64,
 }
 
+/// A backup that is in its place. No server starts there while this lives.
+#[derive(Debug)]
+pub struct Restored {
+    /// What it holds.
+    pub facts: BackupFacts,
+    /// Where the database is now that was there before.
+    pub aside: Option<PathBuf>,
+    _role: File,
+}
+
 /// Writes the database in `dir` as it is at one moment into the new file `to`, whoever
 /// uses it meanwhile. `progress` is told how many pages of how many are copied. The
 /// file appears under its name only when it is whole, checked and on the disk.
@@ -111,18 +121,13 @@ fn copy(source: &Connection, to: &Path, progress: &mut impl FnMut(u64, u64)) -> 
 }
 
 /// Puts a backup in the place of the database in `dir`, which nobody may be using. What
-/// was there is kept in a folder beside it, whose path is returned.
+/// was there is kept in a folder beside it.
 ///
 /// # Errors
 ///
 /// `Conflict` when a server runs there, when there is a database and not `force`, or
 /// when the backup is of a newer version; `Internal` when the backup is damaged.
-pub(crate) fn restore(
-    dir: &Path,
-    from: &Path,
-    force: bool,
-    now: Timestamp,
-) -> Result<(BackupFacts, Option<PathBuf>)> {
+pub(crate) fn restore(dir: &Path, from: &Path, force: bool, now: Timestamp) -> Result<Restored> {
     let facts = inspect(from)?;
     DirBuilder::new()
         .recursive(true)
@@ -130,7 +135,7 @@ pub(crate) fn restore(
         .create(dir)
         .map_err(|error| cannot("create", dir, &error))?;
     // Held to the end: no server starts in between.
-    let _role = schema::lock_dialler(dir)?;
+    let role = schema::lock_dialler(dir)?;
     let kept: Vec<String> = COMPANIONS.iter().map(|end| format!("{FILE}{end}")).collect();
     let kept: Vec<String> = kept.into_iter().filter(|name| dir.join(name).exists()).collect();
     if !kept.is_empty() && !force {
@@ -153,7 +158,7 @@ pub(crate) fn restore(
     let target = dir.join(FILE);
     fs::rename(&restoring, &target).map_err(|error| cannot("write", &target, &error))?;
     sync_folder(&target)?;
-    Ok((facts, aside))
+    Ok(Restored { facts, aside, _role: role })
 }
 
 fn put_aside(dir: &Path, names: &[String], now: Timestamp) -> Result<Option<PathBuf>> {
@@ -286,8 +291,8 @@ mod tests {
 
         let refused = restore(&data, &to, false, Timestamp::now());
         assert!(matches!(refused, Err(StoreError::Conflict { code: "data_exists", .. })));
-        let (_, aside) = restore(&data, &to, true, Timestamp::now()).unwrap();
-        assert!(aside.unwrap().join(FILE).exists(), "what was there is kept");
+        let restored = restore(&data, &to, true, Timestamp::now()).unwrap();
+        assert!(restored.aside.unwrap().join(FILE).exists(), "what was there is kept");
         let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|each| each.unwrap()).collect();
         assert_eq!(left.len(), 2, "nothing but the data and the backup: {left:?}");
     }
