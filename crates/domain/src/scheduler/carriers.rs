@@ -231,15 +231,15 @@ impl Carriers {
     }
 
     /// The caller ID and carrier for a call that other carriers refused: a healthy one
-    /// that has a token and a channel now, with the number least recently used among
-    /// those it takes. One on trial is not healthy: a call that was refused once is no
+    /// that has a channel now and a token within `wait`, with the number least recently
+    /// used among those it takes. One on trial is not healthy: a call that was refused once is no
     /// probe.
     pub(super) fn route_beyond(
         &mut self,
         numbers: &[Number],
         tried: &[CarrierId],
         now: Timestamp,
-        lead: SignedDuration,
+        wait: SignedDuration,
     ) -> Option<Route> {
         let mut best: Option<(u64, Route)> = None;
         for number in numbers {
@@ -256,7 +256,7 @@ impl Carriers {
                 };
                 if (is_own || desk.carrier.settings.any_caller_id)
                     && desk.breaker.is_closed()
-                    && desk.admits(now, lead).is_ok()
+                    && desk.admits(now, wait).is_ok()
                 {
                     let route = Route { number: number.clone(), carrier: desk.carrier.clone() };
                     best = Some((used, route));

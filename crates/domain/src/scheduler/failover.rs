@@ -5,6 +5,8 @@
 //! attempt, and its row names the carrier of the last try. That is durable before the
 //! next INVITE leaves, so an (attempt, n) is dialled at most once, as an attempt is.
 
+use jiff::SignedDuration;
+
 use super::{Command, Scheduler, call::Call, call::Refused};
 use crate::{
     attempt::{AttemptEvent, CallReport, NewAttempt},
@@ -14,6 +16,10 @@ use crate::{
     outcome::Ending,
     pacing::PacingEvent,
 };
+
+/// A refused call waits for the next carrier's token so long at most. Less would make it
+/// another attempt whenever many are refused at once.
+const TOKEN_WAIT: SignedDuration = SignedDuration::from_secs(1);
 
 impl Scheduler {
     /// Sends a refused call on through another carrier of its pool, if one takes it now;
@@ -40,8 +46,7 @@ impl Scheduler {
             return false;
         }
         call.tried.push(call.carrier.id);
-        let next =
-            self.carriers.route_beyond(&run.setup.numbers, &call.tried, now, self.lead.time());
+        let next = self.carriers.route_beyond(&run.setup.numbers, &call.tried, now, TOKEN_WAIT);
         let Some(route) = next else { return false };
         if !call.advance(AttemptEvent::FailedOver, &mut run.tally) {
             return false;
