@@ -64,6 +64,10 @@ impl Challenge {
     /// Reads `WWW-Authenticate` or `Proxy-Authenticate`; `None` when it asks for something that
     /// we cannot do, such as another scheme or `qop=auth-int` alone.
     pub fn parse(value: &[u8]) -> Option<Self> {
+        // What is said here is said back in a header of ours; a bare CR may stand in theirs.
+        if value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | b'\0')) {
+            return None;
+        }
         let fields = Fields::parse(value)?;
         let algorithm = fields.get("algorithm");
         let qop = fields.get("qop");
@@ -288,6 +292,14 @@ mod tests {
             Challenge::parse(ask).unwrap().answer("u", "p", "INVITE", "sip:a@b", 2, 255),
             @r#"Digest username="u", realm="carrier", nonce="abc", uri="sip:a@b", response="c50a8714e4213e7c17edd9795aabddd0", algorithm=MD5, qop=auth, nc=00000002, cnonce="00000000000000ff", opaque="xyz""#
         );
+    }
+
+    #[test]
+    fn a_challenge_cannot_begin_a_line_of_our_answer() {
+        for end in ["\r", "\n", "\r\n", "\0"] {
+            let value = format!("Digest realm=\"r\", nonce=\"n{end}Via: SIP/2.0/UDP evil\"");
+            assert_eq!(Challenge::parse(value.as_bytes()), None, "{end:?}");
+        }
     }
 
     #[test]

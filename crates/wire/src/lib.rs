@@ -9,6 +9,7 @@ pub mod conceal;
 pub mod digest;
 pub mod dtmf;
 pub mod framing;
+pub mod fuzz;
 pub mod g711;
 pub mod jitter;
 pub mod message;
