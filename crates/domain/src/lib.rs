@@ -12,6 +12,7 @@ pub mod carrier;
 pub mod contact;
 pub mod field;
 pub mod figures;
+pub mod fuzz;
 pub mod guard;
 pub mod ids;
 pub mod limits;
