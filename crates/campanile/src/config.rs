@@ -38,7 +38,8 @@ pub(crate) struct ServeArgs {
     drain_seconds: Option<u32>,
     /// TOML file with the same names (`data`, `listen`, `sip`, `public_address`,
     /// `rtp_ports`, `max_calls`, `drain_seconds`), and `daily_calls_max`,
-    /// `daily_minutes_max` and `dns_servers`; flags win over it.
+    /// `daily_minutes_max`, `dns_servers`, `sip_tcp_listen` and `sip_ca_file`; flags win
+    /// over it.
     #[arg(long, env = "CAMPANILE_CONFIG")]
     config: Option<PathBuf>,
 }

@@ -269,7 +269,9 @@ impl MediaThread {
         let Some(leg) = leg(&mut self.legs, place).filter(|leg| !leg.unfinished) else { return };
         for _ in 0..BATCH {
             match leg.socket.recv_from(&mut self.buffer[..]) {
-                Ok((bytes, from)) => leg.stream.receive(from, &self.buffer[..bytes], now.at),
+                Ok((bytes, from)) => {
+                    leg.stream.receive(canonical(from), &self.buffer[..bytes], now.at);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // Such as an ICMP error of a packet sent before: says nothing of the next.
                 Err(_) => {}
@@ -287,7 +289,7 @@ impl MediaThread {
         for _ in 0..BATCH {
             match socket.recv_from(&mut self.buffer[..]) {
                 Ok((bytes, from)) => {
-                    leg.stream.receive_report(from, &self.buffer[..bytes], now.at);
+                    leg.stream.receive_report(canonical(from), &self.buffer[..bytes], now.at);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // As above.
@@ -347,6 +349,11 @@ fn leg(legs: &mut [Option<Leg>], place: Place) -> Option<&mut Leg> {
 }
 
 /// The socket on the odd port above that of the audio (RFC 3550 11), watched.
+/// A socket of both families writes IPv4 addresses as IPv6 ones; descriptions do not.
+fn canonical(from: SocketAddr) -> SocketAddr {
+    SocketAddr::new(from.ip().to_canonical(), from.port())
+}
+
 fn open_reports(audio: &UdpSocket, poll: &Poll, place: Place) -> io::Result<UdpSocket> {
     let mut addr = audio.local_addr()?;
     addr.set_port(addr.port().checked_add(1).ok_or(io::ErrorKind::AddrNotAvailable)?);

@@ -134,27 +134,17 @@ impl Links {
     /// Says what the carrier at `peer` is called, before anything is sent to it. An error, for an
     /// operator, when the far end of the connection that stands may not be called so.
     pub(crate) fn name(&mut self, peer: Peer, host: &Arc<str>, now: Time) -> Result<(), String> {
-        let Some(link) = self.get(peer) else {
-            return match self.insert(Link::new(peer, host.clone(), now)) {
+        let place = || tls::place(host, peer);
+        let known = self.places.get(&peer).and_then(|index| self.links[*index].as_mut());
+        match known {
+            Some(link) => link
+                .is_for(host, &self.tls)
+                .map_err(|why| format!("no connection to {}: {why}", place())),
+            None => match self.insert(Link::new(peer, host.clone(), now)) {
                 Some(_) => Ok(()),
-                None => Err("there are too many carriers to connect to".into()),
-            };
-        };
-        if link.host == *host || peer.transport != Transport::Tls {
-            return Ok(());
+                None => Err(format!("no connection to {}: there are too many", place())),
+            },
         }
-        let shown = link.channel().and_then(|channel| channel.certificates().map(<[_]>::to_vec));
-        if let Some(chain) = shown {
-            let place = tls::place(host, peer);
-            return self
-                .tls
-                .is_also(&chain, host)
-                .map_err(|why| format!("no connection to {place}: {why}"));
-        }
-        if let Some(link) = self.get(peer) {
-            link.host = host.clone();
-        }
-        Ok(())
     }
 
     /// Takes a message to be sent; it goes with the next [`flush`](Self::flush).
@@ -274,10 +264,6 @@ impl Links {
         let channel = Channel::accepted(socket)?;
         let Some(index) = self.insert(Link::accepted(peer, channel, now)) else { return Ok(()) };
         self.watch(index)
-    }
-
-    fn get(&mut self, peer: Peer) -> Option<&mut Link> {
-        self.links[*self.places.get(&peer)?].as_mut()
     }
 
     fn turn(&mut self, index: usize, now: Time, hear: &mut dyn FnMut(Peer, &[u8])) {

@@ -16,7 +16,7 @@ use campanile_engine::Flow;
 use campanile_store::rows::{Actor, Attempt};
 use jiff::Timestamp;
 use serde_json::json;
-use world::{Plan, World, attempts, carrier, record, until};
+use world::{Plan, World, attempts, carrier, carrier_at, record, until};
 
 fn me() -> Actor {
     Actor { id: "usr_test".into(), name: "Test".into() }
@@ -258,6 +258,38 @@ async fn a_phone_that_rings_out_is_taken_back_at_the_ring_timeout() {
     assert_eq!(attempt.hangup_by, Some(HangupBy::Dialler));
     world.engine.shutdown().await;
     assert!(record(carrier, &dir)[0].cancelled_at.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_and_their_audio_pass_over_both_families() {
+    for (ours, theirs, first_port) in [
+        ("[::]:0", "127.0.0.1:0", 24_600),
+        ("[::]:0", "[::1]:0", 24_600),
+        ("[::1]:0", "[::1]:0", 24_600),
+    ] {
+        let (carrier, dir) = carrier_at(
+            theirs.parse().unwrap(),
+            json!({
+                "answer": 1.0, "presses_key": 1.0, "keys": "1", "press_after_seconds": [0.2, 0.3],
+                "hangs_up": 1.0, "talk_seconds": [0.8, 1.0],
+            }),
+        );
+        let plan = Plan {
+            contacts: 2,
+            sip: ours.parse().unwrap(),
+            ..Plan::through(carrier.addr(), first_port)
+        };
+        let world = World::start(plan).await;
+        world.completed().await;
+        for attempt in world.attempts().await {
+            // The key was heard, so audio passes both ways.
+            assert_eq!(disposition(&attempt), Some("interested"), "{ours} {theirs}: {attempt:?}");
+        }
+        world.engine.shutdown().await;
+        for line in record(carrier, &dir) {
+            assert!(line.rtp_in > 20, "{line:?}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -69,6 +69,17 @@ impl Calls {
         Some(entry)
     }
 
+    /// A 3xx sent the call elsewhere.
+    pub(super) fn moved(&mut self, place: Place, to: Peer) {
+        let Some(entry) = self.entries.get_mut(place as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        entry.to = to;
+        if let Some(trace) = self.traces.get_mut(&entry.key) {
+            trace.to = to;
+        }
+    }
+
     /// The user agent is done with a call.
     pub(super) fn forget_key(&mut self, key: CallKey) -> Option<Trace> {
         self.traces.remove(&key)

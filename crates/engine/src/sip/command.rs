@@ -140,17 +140,17 @@ impl Shard {
     /// Goes on with a call where a 3xx sent it.
     fn follow(&mut self, attempt: AttemptId, to: Option<(Peer, Arc<str>, String)>, now: Now) {
         let Some(place) = self.calls.place_of(attempt) else { return };
-        let Some(entry) = self.calls.get_mut(place) else { return };
+        let Some(Entry { key, .. }) = self.calls.get_mut(place) else { return };
+        let key = *key;
         let Parts { links, agent, .. } = &mut self.parts;
         let named = to.filter(|(peer, host, _)| {
             !peer.transport.is_reliable() || links.name(*peer, host, now.at).is_ok()
         });
-        let followed = named.is_some_and(|(peer, _, uri)| {
-            entry.to = peer;
-            agent.follow(now.at, entry.key, peer, &uri).is_ok()
-        });
-        if !followed {
-            agent.hang_up(now.at, entry.key);
+        match named {
+            Some((peer, _, uri)) if agent.follow(now.at, key, peer, &uri).is_ok() => {
+                self.calls.moved(place, peer);
+            }
+            _ => agent.hang_up(now.at, key),
         }
         self.drain(now);
     }

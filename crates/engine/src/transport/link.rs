@@ -2,12 +2,16 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use campanile_wire::{framing::Frame, time::Time, ua::Peer};
+use campanile_wire::{
+    framing::Frame,
+    time::Time,
+    ua::{Peer, Transport},
+};
 
 use super::{
     channel::{Came, Channel, Fault},
     queue::{Queue, ends_a_call, is_ack},
-    tls,
+    tls::{self, Tls},
 };
 
 /// How long connecting and the TLS handshake may take together. Nothing was sent yet, so the
@@ -34,6 +38,9 @@ const IDLE_THEIRS_MAX: Duration = Duration::from_secs(120);
 /// Reads before other connections, datagrams and timers get their turn.
 const READS: usize = 16;
 
+/// Carriers that share an address beyond these have their name checked with every call.
+const ALIASES_MAX: usize = 16;
+
 const PING: &[u8] = b"\r\n\r\n";
 const PONG: &[u8] = b"\r\n";
 
@@ -42,6 +49,8 @@ pub(super) struct Link {
     pub(super) peer: Peer,
     /// What the carrier is called: the name in its certificate, and in alarms.
     pub(super) host: Arc<str>,
+    /// What else its certificate allows it to be called, as carriers asked for it.
+    aliases: Vec<Arc<str>>,
     /// The far end made it: it is never made anew from here.
     theirs: bool,
     state: State,
@@ -101,6 +110,7 @@ impl Link {
         Self {
             peer,
             host,
+            aliases: Vec::new(),
             theirs: false,
             state: State::Down { retry_at: now },
             queue: Queue::default(),
@@ -165,8 +175,36 @@ impl Link {
         !self.theirs && retry_at <= now && !self.queue.is_empty()
     }
 
+    /// Whether the connection that stands may be used for a carrier called `host`; without one,
+    /// the next connection is to prove that name.
+    pub(super) fn is_for(&mut self, host: &Arc<str>, tls: &Tls) -> Result<(), String> {
+        if self.host == *host
+            || self.peer.transport != Transport::Tls
+            || self.aliases.contains(host)
+        {
+            return Ok(());
+        }
+        match &self.state {
+            State::Down { .. } => self.host = host.clone(),
+            State::Opening { .. } => {
+                return Err(format!(
+                    "its address is being asked to prove that it is {}",
+                    self.host
+                ));
+            }
+            State::Up { channel, .. } => {
+                tls.is_also(channel.certificates().unwrap_or_default(), host)?;
+                if self.aliases.len() < ALIASES_MAX {
+                    self.aliases.push(host.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A connection is being made.
     pub(super) fn opening(&mut self, channel: Channel, now: Time) {
+        self.aliases.clear();
         self.state = State::Opening { channel: Box::new(channel), until: now + OPENING_MAX };
     }
 

@@ -52,6 +52,8 @@ pub(crate) struct Plan {
     pub(crate) drain: Duration,
     /// The name servers; those of the system when empty.
     pub(crate) dns_servers: Vec<SocketAddr>,
+    /// Where the engine speaks SIP.
+    pub(crate) sip: SocketAddr,
     pub(crate) sip_tcp_listen: Option<SocketAddr>,
     pub(crate) sip_ca_file: Option<PathBuf>,
 }
@@ -66,6 +68,7 @@ impl Plan {
             rtp_ports: first_port..=first_port + 399,
             drain: Duration::ZERO,
             dns_servers: Vec::new(),
+            sip: "127.0.0.1:0".parse().unwrap(),
             sip_tcp_listen: None,
             sip_ca_file: None,
         }
@@ -120,7 +123,7 @@ impl World {
         store.recover(Timestamp::now()).await.unwrap();
         let live = LiveHub::default();
         let config = EngineConfig {
-            sip: "127.0.0.1:0".parse().unwrap(),
+            sip: plan.sip,
             sip_tcp_listen: plan.sip_tcp_listen,
             sip_ca_file: plan.sip_ca_file,
             public_address: PublicAddress::Auto,
