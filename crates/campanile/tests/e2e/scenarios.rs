@@ -3,6 +3,7 @@
 
 mod answers;
 mod cancels;
+mod certificates;
 mod dialogs;
 mod early;
 mod forks;
@@ -11,11 +12,14 @@ mod link;
 mod odd;
 mod peer;
 mod proofs;
+mod redirects;
 mod refusals;
 mod routes;
+mod sessions;
 
 use std::{
     any::Any,
+    net::Ipv4Addr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -27,8 +31,11 @@ use std::{
 use futures_util::{StreamExt, future::join_all, stream};
 use serde_json::{Value, json};
 
-use self::peer::Peer;
+use self::{certificates::Authority, link::Transport, peer::Peer};
 use crate::server::{Server, open_campaign, text};
+
+/// Fewer than the dialler has connections, each far end being a carrier of its own.
+const AT_ONCE: usize = 100;
 
 /// A far end's lines and what the dialler makes of them.
 struct Scenario {
@@ -40,6 +47,8 @@ struct Scenario {
     listens: bool,
     carrier: Value,
     settings: Value,
+    /// It makes sense over datagrams alone: it repeats itself, or speaks from elsewhere.
+    by_datagrams: bool,
     peer: Peer,
     play: Box<dyn FnOnce(&mut Peer) + Send>,
 }
@@ -57,6 +66,7 @@ impl Scenario {
             listens: false,
             carrier: json!({}),
             settings: json!({}),
+            by_datagrams: false,
             peer: Peer::new(),
             play: Box::new(play),
         }
@@ -69,6 +79,11 @@ impl Scenario {
 
     fn hung_up_by(mut self, who: &'static str) -> Self {
         self.hangup_by = Some(who);
+        self
+    }
+
+    fn by_datagrams(mut self) -> Self {
+        self.by_datagrams = true;
         self
     }
 
@@ -103,8 +118,20 @@ struct Playing {
 
 impl Stage {
     async fn new() -> Self {
+        Self::with(tempfile::tempdir().unwrap(), &[]).await
+    }
+
+    /// A server whose carriers prove who they are to an authority.
+    async fn trusting(authority: &Authority) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let server = Server::start_with(dir.path(), &[]);
+        let [certificate, config] = ["ca.pem", "config.toml"].map(|name| dir.path().join(name));
+        std::fs::write(&certificate, &authority.pem).unwrap();
+        std::fs::write(&config, format!("sip_ca_file = {certificate:?}\n")).unwrap();
+        Self::with(dir, &["--config", config.to_str().unwrap()]).await
+    }
+
+    async fn with(dir: tempfile::TempDir, more: &[&str]) -> Self {
+        let server = Server::start_with(dir.path(), more);
         let mut bots = Vec::new();
         for (name, script) in [
             ("hangs up", json!({ "start": "end", "steps": { "end": {} } })),
@@ -121,15 +148,19 @@ impl Stage {
         Self { server, dir, hangs_up, listens }
     }
 
-    /// Plays all scenarios at once; panics with everything that went wrong in any of them.
+    /// Plays all scenarios, many at once; panics with everything that went wrong in any of them.
     async fn play(&self, scenarios: Vec<Scenario>) {
-        let begun = stream::iter(scenarios.into_iter().enumerate())
-            .map(|(index, each)| self.begin(index, each))
-            // More contact files at once than this the server would put off.
-            .buffered(16)
-            .collect::<Vec<_>>();
-        let ended = join_all(begun.await.into_iter().map(|each| self.judge(each))).await;
-        let failed: Vec<String> = ended.into_iter().filter_map(Result::err).collect();
+        let mut failed = Vec::new();
+        let mut scenarios = scenarios.into_iter().enumerate().peekable();
+        while scenarios.peek().is_some() {
+            let begun = stream::iter(scenarios.by_ref().take(AT_ONCE))
+                .map(|(index, each)| self.begin(index, each))
+                // More contact files at once than this the server would put off.
+                .buffered(16)
+                .collect::<Vec<_>>();
+            let ended = join_all(begun.await.into_iter().map(|each| self.judge(each))).await;
+            failed.extend(ended.into_iter().filter_map(Result::err));
+        }
         assert!(failed.is_empty(), "{} failed:\n{}", failed.len(), failed.join("\n"));
         let log = std::fs::read_to_string(self.dir.path().join("server.log")).unwrap();
         assert!(!log.contains("panicked") && !log.contains("stopped:"), "{log}");
@@ -137,13 +168,13 @@ impl Stage {
 
     /// One contact, called once through a carrier of its own.
     async fn begin(&self, index: usize, scenario: Scenario) -> Playing {
-        let Scenario { name, ends, hangup_by, listens, carrier, settings, mut peer, play } =
+        let Scenario { name, ends, hangup_by, listens, carrier, settings, mut peer, play, .. } =
             scenario;
         let server = &self.server;
         let addr = peer.addr();
         let carrier = laid_over(
             json!({ "name": format!("{index}: {name}"), "host": addr.ip().to_string(),
-                    "port": addr.port(), "transport": "udp", "cps": 50.0, "burst": 5,
+                    "port": addr.port(), "transport": peer.transport(), "cps": 50.0, "burst": 5,
                     "channels": 10 }),
             carrier,
         );
@@ -228,21 +259,51 @@ async fn every_class_of_refusal_ends_in_its_outcome() {
     Stage::new().await.play(refusals::all()).await;
 }
 
-#[tokio::test]
-async fn whatever_a_carrier_does_to_a_call_ends_in_its_outcome() {
+/// Everything that may happen to a call on one line.
+fn all() -> Vec<Scenario> {
     let all = [
         early::all(),
         answers::all(),
         forks::all(),
         dialogs::all(),
         routes::all(),
+        redirects::all(),
+        sessions::all(),
         proofs::all(),
         odd::all(),
     ];
-    Stage::new().await.play(all.into_iter().flatten().collect()).await;
+    all.into_iter().flatten().collect()
+}
+
+#[tokio::test]
+async fn whatever_a_carrier_does_to_a_call_ends_in_its_outcome() {
+    Stage::new().await.play(all()).await;
 }
 
 #[tokio::test]
 async fn however_a_ring_ends_it_is_no_answer() {
     Stage::new().await.play(cancels::all()).await;
+}
+
+#[tokio::test]
+async fn over_tcp_it_ends_in_the_same_outcome() {
+    Stage::new().await.play(over(&Transport::Tcp)).await;
+}
+
+#[tokio::test]
+async fn over_tls_it_ends_in_the_same_outcome() {
+    let authority = Authority::new();
+    let stage = Stage::trusting(&authority).await;
+    stage.play(over(&Transport::Tls(authority.proves("127.0.0.1")))).await;
+}
+
+/// The scenarios that a stream can carry, on streams.
+fn over(transport: &Transport) -> Vec<Scenario> {
+    let all = [cancels::all(), refusals::all(), all()].into_iter().flatten();
+    let able = all.filter(|each| !each.by_datagrams);
+    let moved = able.map(|mut each| {
+        each.peer = Peer::at(Ipv4Addr::LOCALHOST.into(), transport.clone());
+        each
+    });
+    moved.collect()
 }

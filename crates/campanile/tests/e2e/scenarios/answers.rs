@@ -126,7 +126,8 @@ pub(super) fn all() -> Vec<Scenario> {
             far.send(answer);
             far.expect("ACK");
             far.is_hung_up();
-        }),
+        })
+        .by_datagrams(),
         Scenario::new("200 without a Contact", COMPLETED, |far| {
             let invite = far.expect("INVITE");
             far.send(invite.answer("200 OK", AS_SDP, &audio(9)));

@@ -32,7 +32,8 @@ pub(super) fn all() -> Vec<Scenario> {
             }
             far.say(&invite, "180 Ringing");
             cancelled(far, "487 Request Terminated");
-        }),
+        })
+        .by_datagrams(),
         Scenario::new("the answer crosses our CANCEL", ("no_answer", "200"), |far| {
             rings(far, "180 Ringing");
             let cancel = far.expect_within("CANCEL", RING);
@@ -69,7 +70,8 @@ pub(super) fn all() -> Vec<Scenario> {
             far.expect_again("CANCEL");
             far.say(&cancel, "200 OK");
             far.refuses("487 Request Terminated");
-        }),
+        })
+        .by_datagrams(),
         Scenario::new("487 without an answer to our CANCEL", NO_ANSWER, |far| {
             rings(far, "180 Ringing");
             far.expect_within("CANCEL", RING);
@@ -83,7 +85,8 @@ pub(super) fn all() -> Vec<Scenario> {
                 far.say(&invite, "487 Request Terminated");
                 far.expect_again("ACK");
             }
-        }),
+        })
+        .by_datagrams(),
         Scenario::new("another phone answers after the 487", NO_ANSWER, |far| {
             rings(far, "180 Ringing");
             cancelled(far, "487 Request Terminated");

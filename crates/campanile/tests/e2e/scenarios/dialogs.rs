@@ -21,8 +21,8 @@ pub(super) fn all() -> Vec<Scenario> {
         talk("MESSAGE", |far| {
             is_told(far, "MESSAGE", "Content-Type: text/plain\r\n", "hello", 405);
         }),
-        talk("REFER", |far| is_told(far, "REFER", "Refer-To: <sip:900@192.0.2.1>\r\n", "", 405)),
-        talk("NOTIFY", |far| is_told(far, "NOTIFY", "Event: refer\r\n", "", 405)),
+        talk("REFER", |far| is_told(far, "REFER", "Refer-To: <sip:900@192.0.2.1>\r\n", "", 603)),
+        talk("NOTIFY", |far| is_told(far, "NOTIFY", "Event: refer\r\n", "", 481)),
         talk("SUBSCRIBE", |far| is_told(far, "SUBSCRIBE", "Event: dialog\r\n", "", 405)),
         talk("a method of nobody's", |far| is_told(far, "BREW", "", "", 501)),
         talk("an extension that nobody has", |far| {
@@ -204,7 +204,8 @@ fn partings() -> Vec<Scenario> {
             far.expect_again("BYE");
             far.expect_again("BYE");
             far.say(&bye, "200 OK");
-        }),
+        })
+        .by_datagrams(),
         Scenario::new("a re-INVITE that crosses our BYE", COMPLETED, |far| {
             far.answers();
             let bye = far.expect("BYE");
@@ -221,7 +222,7 @@ fn partings() -> Vec<Scenario> {
         .listens(),
         Scenario::new("a target that moves is followed", COMPLETED, |far| {
             far.talks();
-            let moved = format!("Contact: <sip:moved@{}>\r\n", far.addr());
+            let moved = far.contact().replace("far@", "moved@");
             let answer = far.ask("INVITE", &format!("{moved}{AS_SDP}"), &audio(9));
             assert_eq!(answer.code, 200, "{answer:?}");
             far.acknowledge("");

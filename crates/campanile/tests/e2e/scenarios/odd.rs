@@ -12,7 +12,7 @@ const COMPLETED: (&str, &str) = ("completed", "200");
 const BUSY: (&str, &str) = ("busy", "486");
 
 pub(super) fn all() -> Vec<Scenario> {
-    vec![
+    let all = vec![
         Scenario::new("noise between the messages", COMPLETED, |far| {
             let noise: [&[u8]; 8] = [
                 b"\r\n\r\n",
@@ -110,7 +110,9 @@ pub(super) fn all() -> Vec<Scenario> {
         })
         .listens()
         .hung_up_by("callee"),
-    ]
+    ];
+    // They speak from several sockets.
+    all.into_iter().map(Scenario::by_datagrams).collect()
 }
 
 /// 200, 486 and 180 that somebody changed; then the carrier's own busy.

@@ -7,11 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{judge::Judge, link::Link};
-use crate::far_end::{Request, sdp};
+use super::{
+    judge::Judge,
+    link::{Link, Transport},
+};
+use crate::far_end::{Request, param, sdp};
 
 /// How long anything may take that is to come at once.
-const SOON: Duration = Duration::from_secs(12);
+const SOON: Duration = Duration::from_secs(20);
 
 /// The far end of one scenario. Repetitions of what came before are passed over; anything
 /// else that the scenario does not wait for is its end.
@@ -43,12 +46,12 @@ pub(super) struct Answer {
 
 impl Peer {
     pub(super) fn new() -> Self {
-        Self::at(Ipv4Addr::LOCALHOST.into())
+        Self::at(Ipv4Addr::LOCALHOST.into(), Transport::Udp)
     }
 
-    pub(super) fn at(ip: IpAddr) -> Self {
+    pub(super) fn at(ip: IpAddr, transport: Transport) -> Self {
         Self {
-            link: Link::udp(ip),
+            link: Link::open(ip, transport),
             judge: Judge::default(),
             requests: VecDeque::new(),
             repetitions: VecDeque::new(),
@@ -64,9 +67,17 @@ impl Peer {
         self.link.addr()
     }
 
-    /// `sip:far@127.0.0.1:PORT`
+    /// `sip:far@127.0.0.1:PORT`, and how it is reached unless by datagrams.
     pub(super) fn uri(&self) -> String {
-        format!("sip:far@{}", self.addr())
+        match &self.link.transport {
+            Transport::Udp => format!("sip:far@{}", self.addr()),
+            other => format!("sip:far@{};transport={}", self.addr(), other.name()),
+        }
+    }
+
+    /// How it is reached, as the setting of a carrier says it.
+    pub(super) fn transport(&self) -> &'static str {
+        self.link.transport.name()
     }
 
     /// `Contact: <uri>` as a header line.
@@ -96,7 +107,8 @@ impl Peer {
         }
         let request = self.requests.pop_front().expect("the loop waited for it");
         assert_eq!(request.method, method, "another request than expected: {}", request.text());
-        if method == "INVITE" {
+        // Not the dialler's re-INVITE, which is a request within the call.
+        if method == "INVITE" && param(request.header("To"), "tag").is_none() {
             self.invite = Some(request.clone());
         }
         request
@@ -207,9 +219,10 @@ impl Peer {
             self.cseq += 1;
         }
         let (me, cseq, tag, length) = (self.addr(), self.cseq, self.tag, body.len());
+        let transport = self.transport().to_ascii_uppercase();
         let text = format!(
             "{method} {uri} SIP/2.0\r\n\
-             Via: SIP/2.0/UDP {me};branch=z9hG4bKfar{cseq}{method}\r\nMax-Forwards: 70\r\n\
+             Via: SIP/2.0/{transport} {me};branch=z9hG4bKfar{cseq}{method}\r\nMax-Forwards: 70\r\n\
              From: {to};tag={tag}\r\nTo: {from}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
              {more}Content-Length: {length}\r\n\r\n{body}"
         );
@@ -284,6 +297,11 @@ impl Beside {
         Self(Link::udp(Ipv4Addr::LOCALHOST.into()))
     }
 
+    /// One on another machine than the carrier.
+    pub(super) fn elsewhere() -> Self {
+        Self(Link::udp(Ipv4Addr::new(127, 0, 0, 2).into()))
+    }
+
     pub(super) fn addr(&self) -> SocketAddr {
         self.0.addr()
     }
@@ -317,7 +335,7 @@ impl Beside {
         }
     }
 
-    pub(super) fn send(&self, bytes: &[u8]) {
+    pub(super) fn send(&mut self, bytes: &[u8]) {
         self.0.send(bytes);
     }
 }

@@ -5,7 +5,10 @@ use md5::{Digest as _, Md5};
 use serde_json::json;
 use sha2::Sha256;
 
-use super::{Scenario, peer::Peer};
+use super::{
+    Scenario,
+    peer::{Beside, Peer},
+};
 use crate::far_end::Request;
 
 const COMPLETED: (&str, &str) = ("completed", "200");
@@ -90,6 +93,27 @@ pub(super) fn all() -> Vec<Scenario> {
             is_proof(&bye, "Proxy-Authorization", "MD5");
             far.say(&bye, "200 OK");
         }),
+        account("a strange machine asks for our credentials", COMPLETED, |far| {
+            let mut thief = Beside::elsewhere();
+            let invite = far.expect("INVITE");
+            let contact = format!("Contact: <sip:thief@{}>\r\n", thief.addr());
+            far.send(invite.answer(
+                "200 OK",
+                &format!("{contact}{}", super::peer::AS_SDP),
+                &super::peer::audio(9),
+            ));
+            thief.expect("ACK");
+            let bye = thief.expect("BYE");
+            assert!(bye.find("Authorization").is_none(), "{}", bye.text());
+            let asks = www(401, "realm=\"far\", nonce=\"stolen\", qop=\"auth\"");
+            thief.send(&bye.answer("401 Unauthorized", &asks, ""));
+            while let Some(request) = thief.next_within(std::time::Duration::from_secs(1)) {
+                for name in ["Authorization", "Proxy-Authorization"] {
+                    assert!(request.find(name).is_none(), "credentials: {}", request.text());
+                }
+            }
+        })
+        .by_datagrams(),
         Scenario::new("another realm than the account's", ("unreachable", "401"), |far| {
             let invite = far.expect("INVITE");
             let asks = www(401, "realm=\"elsewhere\", nonce=\"n1\", qop=\"auth\"");

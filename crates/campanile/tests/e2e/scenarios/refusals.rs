@@ -91,4 +91,5 @@ fn rung(outcome: &'static str, status: &'static str) -> Scenario {
         far.say(&invite, status);
         far.expect_again("ACK");
     })
+    .by_datagrams()
 }

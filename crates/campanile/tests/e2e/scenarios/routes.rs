@@ -8,7 +8,7 @@ use super::{
 const COMPLETED: (&str, &str) = ("completed", "200");
 
 pub(super) fn all() -> Vec<Scenario> {
-    vec![
+    let all = vec![
         Scenario::new("through two proxies", COMPLETED, |far| {
             let (mut near, distant) = (Beside::new(), Beside::new());
             let invite = far.expect("INVITE");
@@ -88,7 +88,9 @@ pub(super) fn all() -> Vec<Scenario> {
                 far.expect("ACK");
             },
         ),
-    ]
+    ];
+    // They speak from several sockets.
+    all.into_iter().map(Scenario::by_datagrams).collect()
 }
 
 fn accept_as(far: &mut Peer, invite: &crate::far_end::Request, contact: &str) {
