@@ -255,7 +255,7 @@ mod tests {
         #[test]
         fn no_ratio_breaks_the_abandon_limit(
             seats in 1u32..60, dials_a_seat in 1.0f64..10.0, percent in 0u32..30,
-            dice in prop::collection::vec(0u32..100, 3_000),
+            dice in prop::collection::vec(0u32..100, 800),
         ) {
             let limit = f64::from(percent) / 100.0;
             let mut pacing = limited(dials_a_seat, limit);

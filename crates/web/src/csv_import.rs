@@ -67,12 +67,12 @@ pub async fn import_csv<E: Display + Send>(
     if options.size.is_some_and(|size| size > bytes_max) {
         return Err(ImportError::TooLarge { bytes_max });
     }
-    let country = store.campaign(campaign).await?.settings.default_country.clone();
+    let settings = store.campaign(campaign).await?.settings;
     let staging = Staging::begin(store, campaign, now).await?;
 
     let (pieces, received) = mpsc::channel(PIECES_QUEUED);
     let (chunks, parsed) = mpsc::channel(CHUNKS_QUEUED);
-    let parser = Parser::new(country, &options);
+    let parser = Parser::new(settings.default_country.clone(), &options).guarded_by(settings);
     let parsing = spawn_blocking(move || parser.run(received, chunks));
     let (fed, staged) = tokio::join!(feed(body, bytes_max, pieces), staging.stage(parsed));
     let whole = parsing.await.map_err(|error| ImportError::Failed(Box::new(error)))?;

@@ -1,9 +1,13 @@
 //! The thread that turns a file into rows.
 
-use std::{collections::BTreeMap, mem};
+use std::{collections::BTreeMap, mem, sync::Arc};
 
 use bytes::Bytes;
-use campanile_domain::phone;
+use campanile_domain::{
+    guard,
+    phone::{self, PhoneNumber},
+    settings::Settings,
+};
 use campanile_store::rows::StagedRow;
 use tokio::sync::mpsc;
 
@@ -97,6 +101,7 @@ impl Parser {
             decoding: Decoding::new(options.encoding),
             rows: Rows {
                 country,
+                guarded_by: None,
                 rows_max: options.limits.rows_max,
                 count: 0,
                 columns: None,
@@ -107,6 +112,12 @@ impl Parser {
             text: String::new(),
             stage: Stage::Header { text: String::new(), line: 1, separator, declared: false },
         }
+    }
+
+    /// Only numbers that a campaign with these settings may call are good (DI-14).
+    pub(super) fn guarded_by(mut self, settings: Arc<Settings>) -> Self {
+        self.rows.guarded_by = Some(settings);
+        self
     }
 
     /// Reads `pieces` to their end. Ends early when nobody takes the chunks any more.
@@ -263,6 +274,8 @@ fn end_of_line(text: &str, is_last: bool) -> Option<usize> {
 /// Records become rows, rows become chunks.
 struct Rows {
     country: String,
+    /// The settings whose toll-fraud guard looks at every number.
+    guarded_by: Option<Arc<Settings>>,
     rows_max: u64,
     count: u64,
     columns: Option<Columns>,
@@ -294,7 +307,8 @@ impl Rows {
         } else {
             None
         };
-        self.chunk.read_row(record, columns, fault, &self.country);
+        let guard = self.guarded_by.as_deref();
+        self.chunk.read_row(record, columns, fault, &self.country, guard);
         if self.chunk.is_full() {
             self.hand_over(sink);
         }
@@ -304,6 +318,19 @@ impl Rows {
     fn hand_over(&mut self, sink: Sink<'_>) {
         sink(mem::take(&mut self.chunk));
     }
+}
+
+/// A number that may be dialled.
+fn read_number(
+    text: &str,
+    country: &str,
+    guarded_by: Option<&Settings>,
+) -> Result<PhoneNumber, Fault> {
+    let number = phone::parse(text, country).map_err(Fault::Phone)?;
+    if let Some(settings) = guarded_by {
+        guard::check_country(number, settings).map_err(Fault::Barred)?;
+    }
+    Ok(number)
 }
 
 impl Chunk {
@@ -317,6 +344,7 @@ impl Chunk {
         columns: &Columns,
         fault: Option<Fault>,
         country: &str,
+        guarded_by: Option<&Settings>,
     ) {
         let mut number = "";
         let mut variables = String::with_capacity(columns.room() + record.text().len());
@@ -342,7 +370,7 @@ impl Chunk {
         });
         let read = match fault {
             Some(fault) => Err(fault),
-            None => phone::parse(number, country).map_err(Fault::Phone),
+            None => read_number(number, country, guarded_by),
         };
         let line = record.line;
         match read {

@@ -30,6 +30,39 @@ async fn a_file_is_counted_and_its_refused_rows_can_be_fetched() {
     assert_eq!(server.get(&path).await.json()["counts"]["pending"], 2);
 }
 
+/// DI-14: by default a campaign calls its own country alone.
+#[tokio::test]
+async fn numbers_of_countries_that_are_not_allowed_are_refused_and_said_of_contacts() {
+    let server = Server::start().await;
+    let path = server.draft().await;
+    let contacts = format!("{path}/contacts");
+    let file = format!("phone_number\n+{PHONE}\n+447400123456\n+12015550123\n+881612345678\n");
+    let home = server.csv(&contacts, file.clone()).await.json();
+    assert_eq!((home["accepted"].as_u64(), home["invalid"].as_u64()), (Some(1), Some(3)));
+    let rejected = server.get(home["rejected_url"].as_str().unwrap()).await.text();
+    assert_eq!(rejected.matches("country_not_allowed").count(), 2, "{rejected}");
+    assert_eq!(rejected.matches("forbidden_number").count(), 1, "{rejected}");
+
+    let unknown = server.patch(&path, json!({"allowed_countries": ["IN", "UK"]})).await;
+    assert_eq!(unknown.status, 422);
+    assert_eq!(unknown.json()["errors"][0]["code"], "unknown_country");
+    let wider = server.patch(&path, json!({"allowed_countries": ["IN", "GB"]})).await;
+    assert_eq!(wider.json()["allowed_countries"], json!(["IN", "GB"]));
+    let abroad = server.csv(&contacts, file).await.json();
+    assert_eq!((abroad["accepted"].as_u64(), abroad["invalid"].as_u64()), (Some(2), Some(2)));
+
+    // Narrowed again: whoever is in the list already is told why he is not called.
+    server.patch(&path, json!({"allowed_countries": ["IN"]})).await;
+    let list = server.get(&contacts).await.json();
+    let guest = list["data"].as_array().unwrap().iter();
+    let mut guest = guest.filter(|contact| contact["phone_number"] == "+447400123456");
+    let id = guest.next().unwrap()["id"].as_str().unwrap();
+    let told = server.get(&format!("{contacts}/{id}")).await.json();
+    assert_eq!(told["waiting_for"][0]["code"], "number_barred", "{told}");
+    let why = "Not dialled: GB is not among the countries that this campaign may call.";
+    assert!(told["waiting_for"].to_string().contains(why), "{told}");
+}
+
 #[tokio::test]
 async fn contacts_are_filtered_and_paged() {
     let server = Server::start().await;
