@@ -11,6 +11,9 @@ use serde::Deserialize;
 /// How long live calls may go on after a signal, unless told otherwise.
 const DRAIN: Duration = Duration::from_secs(30);
 
+/// When an idle carrier is asked for a sign of life, unless told otherwise.
+pub(crate) const OPTIONS_AFTER: Duration = Duration::from_secs(60);
+
 /// `campanile serve`
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
@@ -57,6 +60,7 @@ pub(crate) struct ServeConfig {
     pub(crate) max_calls: u32,
     pub(crate) daily_limits: DailyLimits,
     pub(crate) drain: Duration,
+    pub(crate) options_after: Duration,
     pub(crate) dns_servers: Vec<SocketAddr>,
 }
 
@@ -81,6 +85,8 @@ struct ConfigFile {
     daily_calls_max: Option<u64>,
     /// The same for minutes of talk.
     daily_minutes_max: Option<u64>,
+    /// After how many idle seconds a carrier is asked for a sign of life (OPTIONS); 0: never.
+    options_seconds: Option<u32>,
     /// Name servers that carriers are looked up with, such as `["10.0.0.2:53"]`, instead of
     /// those of the system.
     #[serde(default)]
@@ -149,6 +155,9 @@ impl ServeArgs {
                 .drain_seconds
                 .or(file.drain_seconds)
                 .map_or(DRAIN, |seconds| Duration::from_secs(seconds.into())),
+            options_after: file
+                .options_seconds
+                .map_or(OPTIONS_AFTER, |seconds| Duration::from_secs(seconds.into())),
             dns_servers: file.dns_servers,
         })
     }

@@ -141,6 +141,7 @@ async fn start_server(args: &DemoArgs, data: &std::path::Path) -> anyhow::Result
         max_calls: 500,
         daily_limits: Default::default(),
         drain: DRAIN,
+        options_after: crate::config::OPTIONS_AFTER,
         dns_servers: Vec::new(),
     };
     Server::start(serve::open(data)?, listen, engine).await

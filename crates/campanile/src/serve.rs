@@ -106,6 +106,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         max_calls: config.max_calls,
         daily_limits: config.daily_limits,
         drain: config.drain,
+        options_after: config.options_after,
         dns_servers: config.dns_servers,
     };
     let server = Server::start(store, config.listen, engine).await?;

@@ -39,6 +39,9 @@ pub struct EngineConfig {
     pub daily_limits: DailyLimits,
     /// How long live calls may go on after [`crate::Engine::shutdown`] (OP-3).
     pub drain: Duration,
+    /// An idle carrier is asked for a sign of life (OPTIONS) after so long, and again after
+    /// as long; never when zero.
+    pub options_after: Duration,
     /// Name servers that carriers are looked up with; those of the system when empty.
     pub dns_servers: Vec<SocketAddr>,
 }
@@ -213,6 +216,7 @@ mod tests {
             max_calls,
             daily_limits: DailyLimits::default(),
             drain: Duration::ZERO,
+            options_after: Duration::ZERO,
             dns_servers: Vec::new(),
         }
     }

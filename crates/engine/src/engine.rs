@@ -33,6 +33,7 @@ use crate::{
     runner::{LineBroke, Runner, RunnerParts},
     sip::{self, Datagrams, Gauges, LadderMessage, Shard},
     transport::{self, Connection, Links, Tls},
+    upkeep::{Upkeep, UpkeepParts},
 };
 
 /// Media threads. One carries some thousands of G.711 calls (design/sip.md 8).
@@ -135,6 +136,7 @@ impl Engine {
             threads.push(thread);
         }
         let suspects = Suspects::default();
+        let standings = Standings::new(live.clone());
         let (connections, connections_out) = watch::channel(Vec::new());
         let mut links = Links::new(
             tls,
@@ -173,6 +175,7 @@ impl Engine {
             max_calls: config.max_calls,
             gauges: gauges.clone(),
             suspects: suspects.clone(),
+            standings: standings.clone(),
             redirects,
         })?;
         threads.push(watch_over.thread("SIP thread", "sip", move || shard.run())?);
@@ -184,8 +187,8 @@ impl Engine {
             sip: sip_addr,
             public: config.public_address,
             name_servers: NameServers { instead: config.dns_servers },
-            suspects,
-            standings: Standings::new(live.clone()),
+            suspects: suspects.clone(),
+            standings: standings.clone(),
             redirects: redirects_out,
         };
         let now = Timestamp::now();
@@ -196,13 +199,24 @@ impl Engine {
             Spent::default()
         };
         let (shutdown, shutdown_out) = watch::channel(false);
+        let line = SipLine::new(router, events_out);
+        let upkeep = UpkeepParts {
+            store: store.clone(),
+            finder: line.finder(),
+            shard: shard.clone(),
+            standings,
+            suspects,
+            idle: config.options_after,
+            shutdown: shutdown_out.clone(),
+        };
+        tokio::spawn(Upkeep::new(upkeep, setup.carriers.clone()).run());
         let runner = Runner::new(
             RunnerParts {
                 scheduler: Scheduler::new(ids, config.max_calls, now)
                     .with_daily_limits(config.daily_limits, spent),
                 store,
                 live,
-                line: SipLine::new(router, events_out),
+                line,
                 shutdown: shutdown_out,
                 drain: config.drain,
             },

@@ -27,6 +27,7 @@ mod route;
 mod runner;
 mod sip;
 mod transport;
+mod upkeep;
 
 pub use bot::speaks;
 pub use config::{EngineConfig, EngineError, InvalidPublicAddress, PublicAddress};

@@ -17,10 +17,12 @@ mod standing;
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use campanile_domain::{
+    carrier::CarrierSettings,
     ids::{AttemptId, CarrierId},
     scheduler::{CallEvent, Placement},
 };
-use tokio::sync::mpsc;
+use campanile_wire::ua::Peer;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     config::PublicAddress,
@@ -30,8 +32,10 @@ use crate::{
 };
 pub(crate) use book::Suspects;
 pub(crate) use dns::NameServers;
+use hop::Hop;
 pub(crate) use locate::Reach;
 pub(crate) use ours::local_ip;
+pub(crate) use request::{ping, registration};
 use router::{Command, Router};
 pub(crate) use standing::Standings;
 
@@ -39,6 +43,7 @@ pub(crate) use standing::Standings;
 pub(crate) struct SipLine {
     commands: mpsc::Sender<Command>,
     events: mpsc::Receiver<LineEvent>,
+    finder: Finder,
     standings: Standings,
     /// Whose calls are under way; as many as there are calls.
     carriers: HashMap<AttemptId, CarrierId>,
@@ -49,8 +54,15 @@ impl SipLine {
         // The shard's queue behind it has room for everything; this one is a hand-over.
         let (commands, queue) = mpsc::channel(64);
         let standings = router.standings.clone();
+        let (sip, public) = (router.sip, router.public);
+        let finder = Finder { commands: commands.clone(), sip, public };
         tokio::spawn(Router::new(router, queue).run());
-        Self { commands, events, standings, carriers: HashMap::new() }
+        Self { commands, events, finder, standings, carriers: HashMap::new() }
+    }
+
+    /// Finds carriers as this line does, with what it knows.
+    pub(crate) fn finder(&self) -> Finder {
+        self.finder.clone()
     }
 
     async fn send(&self, command: Command) {
@@ -59,9 +71,42 @@ impl SipLine {
     }
 }
 
+/// Where carriers are, for those who place no call; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Finder {
+    commands: mpsc::Sender<Command>,
+    sip: SocketAddr,
+    public: PublicAddress,
+}
+
+/// Where a carrier is, and who we are to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// In the order that they should be tried; never empty.
+    pub(crate) peers: Vec<Peer>,
+    /// What it is called: the name in its certificate.
+    pub(crate) host: Arc<str>,
+    pub(crate) contact: SocketAddr,
+}
+
+impl Finder {
+    /// Looks a carrier up, or remembers; an error in words.
+    pub(crate) async fn find(&self, settings: &CarrierSettings) -> Result<Found, String> {
+        let hop = Hop::of(settings)?;
+        let host = hop.host.as_str().into();
+        let (answer, answered) = oneshot::channel();
+        let gone = "the dialler is stopping";
+        self.commands.send(Command::Find(hop, answer)).await.map_err(|_| gone)?;
+        let peers = answered.await.map_err(|_| gone)??;
+        let contact = ours::address_towards(peers[0].addr, self.public, self.sip)?;
+        Ok(Found { peers, host, contact })
+    }
+}
+
 impl Line for SipLine {
     async fn place(&mut self, placement: Box<Placement>) {
         self.carriers.insert(placement.attempt.id, placement.carrier.id);
+        self.standings.called(placement.carrier.id);
         self.send(Command::Place(placement)).await;
     }
 
@@ -86,8 +131,10 @@ impl Line for SipLine {
         if let Some(carrier) = self.carriers.get(&attempt) {
             self.standings.heard(*carrier, &event);
         }
-        if let CallEvent::Ended(_) = event {
-            self.carriers.remove(&attempt);
+        if let CallEvent::Ended(_) = event
+            && let Some(carrier) = self.carriers.remove(&attempt)
+        {
+            self.standings.freed(carrier);
         }
         Some((attempt, event))
     }

@@ -6,6 +6,7 @@
 //! the media thread, towards the runner. Nothing here waits for anybody.
 
 mod actions;
+mod beside;
 mod calls;
 mod command;
 mod datagrams;
@@ -43,9 +44,10 @@ use crate::{
     media::{self, Media, Place},
     ports::PortPool,
     prompts,
-    route::Suspects,
+    route::{Standings, Suspects},
     transport::{Links, Loss},
 };
+use beside::Beside;
 use calls::Calls;
 pub(crate) use command::{Command, Dial};
 pub(crate) use datagrams::Datagrams;
@@ -97,6 +99,8 @@ pub(crate) struct Parts {
     pub(crate) gauges: Arc<Gauges>,
     /// Told of addresses that fail.
     pub(crate) suspects: Suspects,
+    /// Told how carriers stand.
+    pub(crate) standings: Standings,
     /// Asked where a 3xx leads.
     pub(crate) redirects: mpsc::Sender<Redirected>,
 }
@@ -109,6 +113,7 @@ pub(crate) struct Shard {
     deadlines: BinaryHeap<Reverse<(Time, Place, AttemptId)>>,
     recent: Recent,
     probes: Probes,
+    beside: Beside,
     message: Arc<Script>,
 }
 
@@ -131,6 +136,7 @@ impl Shard {
             deadlines: BinaryHeap::new(),
             recent: Recent::new(RECENT_LADDERS),
             probes: Probes::new(),
+            beside: Beside::default(),
             message: Arc::new(Script::message(abandoned)),
             parts,
         })
@@ -162,6 +168,7 @@ impl Shard {
                     Ok(Command::Stop) | Err(mpsc::error::TryRecvError::Disconnected) => {
                         if stop_at.is_none() {
                             self.cut_all(now);
+                            self.unregister_all(now);
                             stop_at = Some(now.at + FAREWELL);
                         }
                         break;

@@ -305,6 +305,7 @@ async fn a_second_engine_cannot_take_the_same_sip_address() {
         max_calls: 10,
         daily_limits: Default::default(),
         drain: Duration::ZERO,
+        options_after: Duration::ZERO,
         dns_servers: Vec::new(),
     };
     let store = campanile_store::Store::open_temporary().unwrap();

@@ -1,6 +1,8 @@
 //! How the engine finds its carriers: a name server of our own, carriers on loopback whose
 //! records are the judge (design/reliability.md F7).
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot make its world has failed")]
+
 #[path = "calls/world.rs"]
 mod world;
 

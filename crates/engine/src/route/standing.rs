@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use campanile_domain::{
@@ -25,12 +26,39 @@ const SILENCE: &str = "the last call had no reply";
 pub(crate) struct Standings {
     hub: LiveHub,
     /// As many as carriers were ever used since the start.
-    carriers: Arc<Mutex<HashMap<CarrierId, CarrierHealth>>>,
+    carriers: Arc<Mutex<HashMap<CarrierId, Standing>>>,
+}
+
+struct Standing {
+    health: CarrierHealth,
+    /// Calls under way.
+    calls: usize,
+    /// When it was last heard of, or found silent.
+    seen: Instant,
 }
 
 impl Standings {
     pub(crate) fn new(hub: LiveHub) -> Self {
         Self { hub, carriers: Arc::default() }
+    }
+
+    /// A call through it begins.
+    pub(super) fn called(&self, carrier: CarrierId) {
+        self.with(carrier, |standing| standing.calls += 1);
+    }
+
+    /// A call through it is over.
+    pub(super) fn freed(&self, carrier: CarrierId) {
+        self.with(carrier, |standing| {
+            standing.calls = standing.calls.saturating_sub(1);
+            standing.seen = Instant::now();
+        });
+    }
+
+    /// For how long nothing was heard of it and nothing asked; `None` while calls are under
+    /// way, which will tell.
+    pub(crate) fn idle(&self, carrier: CarrierId) -> Option<Duration> {
+        self.with(carrier, |standing| (standing.calls == 0).then(|| standing.seen.elapsed()))
     }
 
     /// What an event of a call says about its carrier.
@@ -52,10 +80,16 @@ impl Standings {
     }
 
     pub(crate) fn answered(&self, carrier: CarrierId) {
+        self.seen(carrier);
         self.change(carrier, |health| {
             // Mostly it is up, and the clock is left alone.
             health.state != CarrierState::Up && health.answered(Timestamp::now())
         });
+    }
+
+    /// It was heard of, or asked.
+    pub(crate) fn seen(&self, carrier: CarrierId) {
+        self.with(carrier, |standing| standing.seen = Instant::now());
     }
 
     pub(crate) fn failed(&self, carrier: CarrierId, why: &str) {
@@ -76,11 +110,20 @@ impl Standings {
 
     /// Changes what is known, and shows it when `act` says that it is news.
     pub(crate) fn change(&self, carrier: CarrierId, act: impl FnOnce(&mut CarrierHealth) -> bool) {
+        self.with(carrier, |standing| {
+            if act(&mut standing.health) {
+                self.hub.publish_carrier(standing.health.clone());
+            }
+        });
+    }
+
+    fn with<T>(&self, carrier: CarrierId, act: impl FnOnce(&mut Standing) -> T) -> T {
         let mut carriers = self.carriers.lock().unwrap_or_else(PoisonError::into_inner);
-        let health = carriers.entry(carrier).or_insert_with(|| CarrierHealth::unknown(carrier));
-        if act(health) {
-            self.hub.publish_carrier(health.clone());
-        }
+        act(carriers.entry(carrier).or_insert_with(|| Standing {
+            health: CarrierHealth::unknown(carrier),
+            calls: 0,
+            seen: Instant::now(),
+        }))
     }
 }
 

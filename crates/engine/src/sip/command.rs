@@ -2,11 +2,16 @@
 
 use std::{cmp::Reverse, net::SocketAddr, sync::Arc};
 
-use campanile_domain::{ids::AttemptId, outcome::Ending, scheduler::CallEvent, settings::Settings};
+use campanile_domain::{
+    ids::{AttemptId, CarrierId},
+    outcome::Ending,
+    scheduler::CallEvent,
+    settings::Settings,
+};
 use campanile_wire::{
     message::Uri,
     sdp::{self, Codec},
-    ua::{Invite, Peer, Transport},
+    ua::{Invite, Peer, Ping, Registration, Transport},
 };
 use tokio::sync::oneshot;
 
@@ -29,7 +34,12 @@ pub(crate) enum Command {
     /// nowhere.
     Follow(AttemptId, Option<(Peer, Arc<str>, String)>),
     Ladder(AttemptId, oneshot::Sender<Vec<LadderMessage>>),
-    /// End every call, give its report, end the thread.
+    /// Register with a carrier that is called so, or register anew.
+    Register(CarrierId, Arc<str>, Box<Registration>),
+    Unregister(CarrierId),
+    /// Ask a carrier that is called so for a sign of life.
+    Ping(CarrierId, Arc<str>, Box<Ping>),
+    /// End every call, give its report, end every registration and the thread.
     Stop,
 }
 
@@ -60,6 +70,11 @@ impl Shard {
                 return;
             }
             Command::Follow(attempt, to) => return self.follow(attempt, to, now),
+            Command::Register(carrier, host, registration) => {
+                return self.register(carrier, &host, *registration, now);
+            }
+            Command::Unregister(carrier) => return self.unregister(carrier, now),
+            Command::Ping(carrier, host, ping) => return self.ping(carrier, &host, *ping, now),
             Command::Stop => return,
         };
         if let Some(place) = self.calls.place_of(attempt) {
@@ -85,16 +100,12 @@ impl Shard {
     }
 
     fn invite(&mut self, dial: Dial, now: Now) -> Result<(), String> {
-        let Dial { attempt, settings, script, host, mut contact, codecs, mut invite } = dial;
+        let Dial { attempt, settings, script, host, contact, codecs, mut invite } = dial;
         if self.calls.len() >= self.parts.max_calls as usize {
             return Err("every line of this machine is in use".into());
         }
         self.name(&mut invite, &host, now)?;
-        if invite.to.transport.is_reliable()
-            && let Some(port) = self.parts.links.port()
-        {
-            contact.set_port(port);
-        }
+        let contact = self.contact_over(invite.to, contact);
         let opened = self.parts.ports.open(now.at);
         let (port, socket) = opened.map_err(|error| format!("no port for its audio: {error}"))?;
         invite.sdp = sdp::offer(&sdp::Local {

@@ -31,6 +31,8 @@ impl Shard {
                 self.send(transmit, now);
             } else if let Some(loss) = self.parts.links.poll_loss() {
                 self.lost(loss, now);
+            } else if self.drain_beside(now) {
+                // There may be more.
             } else {
                 return;
             }

@@ -1,5 +1,6 @@
 //! A store, a carrier, an engine, and a campaign between them.
 
+#![allow(dead_code, reason = "each test file that takes it in uses a part")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its world has failed")]
 
 use std::{
@@ -50,6 +51,8 @@ pub(crate) struct Plan {
     pub(crate) settings: Settings,
     pub(crate) rtp_ports: RangeInclusive<u16>,
     pub(crate) drain: Duration,
+    /// When an idle carrier is asked; never when zero.
+    pub(crate) options_after: Duration,
     /// The name servers; those of the system when empty.
     pub(crate) dns_servers: Vec<SocketAddr>,
     /// Where the engine speaks SIP.
@@ -67,6 +70,7 @@ impl Plan {
             settings: Settings { max_attempts: 1, concurrency: 50, ..Settings::default() },
             rtp_ports: first_port..=first_port + 399,
             drain: Duration::ZERO,
+            options_after: Duration::ZERO,
             dns_servers: Vec::new(),
             sip: "127.0.0.1:0".parse().unwrap(),
             sip_tcp_listen: None,
@@ -130,6 +134,7 @@ impl World {
             rtp_ports: plan.rtp_ports,
             max_calls: 100,
             drain: plan.drain,
+            options_after: plan.options_after,
             dns_servers: plan.dns_servers,
             daily_limits: Default::default(),
         };
@@ -138,7 +143,6 @@ impl World {
     }
 
     /// Another campaign, started, through a carrier and a number of its own.
-    #[allow(dead_code, reason = "one test file uses it")]
     pub(crate) async fn second_campaign(&self, carrier: SocketAddr, contacts: u64) -> CampaignId {
         let plan = Plan { contacts, ..Plan::through(carrier, 1) };
         furnish(&self.store, &plan, 912_240_002_000).await
