@@ -1,5 +1,7 @@
 //! What the store answers with.
 
+mod report_row;
+
 use std::sync::Arc;
 
 use campanile_domain::{
@@ -16,6 +18,8 @@ use campanile_domain::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+pub use self::report_row::ReportRow;
 
 /// Who did something: kept with every audited action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

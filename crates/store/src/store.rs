@@ -1,6 +1,6 @@
 //! The store: what may be asked of it.
 
-use std::{path::Path, sync::Arc};
+use std::{ops::ControlFlow, path::Path, sync::Arc};
 
 use campanile_domain::{
     attempt::{Finish, Lease, NewAttempt, Next, Progress},
@@ -113,12 +113,7 @@ impl Store {
     ///
     /// `Conflict` when a server runs there, when there is a database and not `force`,
     /// or when the file is damaged, no backup or of a newer version.
-    pub fn restore(
-        dir: &Path,
-        from: &Path,
-        force: bool,
-        now: Timestamp,
-    ) -> Result<Restored> {
+    pub fn restore(dir: &Path, from: &Path, force: bool, now: Timestamp) -> Result<Restored> {
         backup::restore(dir, from, force, now)
     }
 
@@ -397,6 +392,23 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Attempt>> {
         self.inner.attempts(campaign, run, after, limit).await
+    }
+
+    /// A chunk of the attempt report in order of attempt id: gives each row to `take`,
+    /// which keeps in `sink` what it wants and says when it has enough. Returns the
+    /// sink, and the attempt after which the next chunk begins; `None` at the end.
+    ///
+    /// `take` runs on a thread where blocking is allowed, and holds a view of the
+    /// database: it should only write to memory.
+    pub async fn report<Sink: Send + 'static>(
+        &self,
+        campaign: CampaignId,
+        run: Option<u32>,
+        after: Option<AttemptId>,
+        sink: Sink,
+        take: impl Fn(&mut Sink, &ReportRow<'_>) -> ControlFlow<()> + Send + 'static,
+    ) -> Result<(Sink, Option<AttemptId>)> {
+        self.inner.report(campaign, run, after, sink, take).await
     }
 
     /// One attempt.

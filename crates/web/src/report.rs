@@ -1,9 +1,14 @@
 //! Files that come out: the attempt report (MO-11) and the refused rows of a contact
 //! file. Streamed in chunks, in constant memory.
 
+mod attempt_rows;
 mod cell;
 
-use std::{fmt::Write, sync::Arc};
+use std::{
+    fmt::Write,
+    ops::ControlFlow::{Break, Continue},
+    sync::Arc,
+};
 
 use axum::{
     body::Body,
@@ -12,24 +17,23 @@ use axum::{
 };
 use bytes::Bytes;
 use campanile_domain::ids::{AttemptId, CampaignId, ImportId};
-use campanile_store::{
-    StoreError,
-    rows::{Attempt, RejectedRow},
-};
+use campanile_store::{StoreError, rows::RejectedRow};
 use futures_util::{Stream, StreamExt, stream};
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::{
     app::App,
     auth::{Act, Who},
     csv_import,
-    report::cell::Rows,
+    report::{attempt_rows::AttemptRows, cell::Rows},
     service::{Result, campaigns::run_of},
 };
 
-/// Rows read at once.
+/// Refused rows read at once.
 const CHUNK: u32 = 2_000;
+
+/// Bytes of the attempt report that are read at once, and sent while the next are read.
+const PIECE: usize = 256 << 10;
 
 /// How many rows a file has, as far as it is known when it begins; a running
 /// campaign adds to it.
@@ -37,12 +41,6 @@ const ROWS: HeaderName = HeaderName::from_static("campanile-rows");
 
 /// The column of the numbers, where no file says how it calls it.
 const NUMBER: &str = "phone_number";
-
-/// The header of the attempt report (api.md): a promise.
-const HEADER: &str = "campaign_id,run,revision,pass,attempt_id,attempt_number,counts,contact_id,\
-    phone_number,caller_id,carrier,dialled_at,ringing_at,answered_at,bot_attached_at,\
-    first_bot_audio_at,ended_at,ring_seconds,talk_seconds,sip_code,sip_reason,outcome,\
-    disposition,hangup_by,amd,callback_at,variables\r\n";
 
 /// The attempt report of one run, or of all.
 pub async fn attempts(
@@ -69,17 +67,18 @@ pub async fn attempts(
     let chunks = chunks(move |after: Option<AttemptId>| {
         let store = store.clone();
         async move {
-            let attempts = store.attempts(campaign, run, after, CHUNK).await?;
-            let last = attempts.last().map(|attempt| attempt.id);
-            let mut rows = Rows::with_capacity(attempts.len() * 400, is_raw);
-            for attempt in &attempts {
-                write_attempt(&mut rows, campaign, attempt);
-            }
-            Ok((rows.into_bytes(), last.filter(|_| attempts.len() == CHUNK as usize)))
+            let rows = AttemptRows::with_capacity(PIECE + PIECE / 4, campaign, is_raw);
+            let (rows, last) = store
+                .report(campaign, run, after, rows, |rows, row| {
+                    rows.push(row);
+                    if rows.len() < PIECE { Continue(()) } else { Break(()) }
+                })
+                .await?;
+            Ok((rows.into_bytes(), last))
         }
     });
     let name = file_name(&row.settings.name, campaign, run);
-    answer(Bytes::from_static(HEADER.as_bytes()), &name, Some(rows), chunks).await
+    answer(Bytes::from_static(attempt_rows::HEADER.as_bytes()), &name, Some(rows), chunks).await
 }
 
 /// The refused rows of a contact file, in file order: line, reason, and the columns as
@@ -155,40 +154,6 @@ async fn answer(
     Ok(response)
 }
 
-fn write_attempt(rows: &mut Rows, campaign: CampaignId, attempt: &Attempt) {
-    let rang_until = attempt.answered_at.or(attempt.ended_at);
-    rows.plain(campaign)
-        .plain(attempt.run)
-        .plain(attempt.revision)
-        .plain(attempt.pass)
-        .plain(attempt.id)
-        .plain(attempt.number)
-        .plain(attempt.counts)
-        .plain(attempt.contact)
-        .number(attempt.phone)
-        .number(attempt.caller_id)
-        .text(&attempt.carrier)
-        .plain(time(attempt.dialled_at))
-        .maybe(attempt.ringing_at.map(time))
-        .maybe(attempt.answered_at.map(time))
-        .maybe(attempt.bot_attached_at.map(time))
-        .maybe(attempt.first_bot_audio_at.map(time))
-        .maybe(attempt.ended_at.map(time))
-        .maybe(seconds(attempt.ringing_at, rang_until))
-        .maybe(seconds(attempt.answered_at, attempt.ended_at))
-        .maybe(attempt.sip_code)
-        .text(attempt.sip_reason.as_deref().unwrap_or_default())
-        .maybe(attempt.outcome.map(|outcome| outcome.word()))
-        .text(attempt.result.as_ref().map_or("", |result| &result.disposition))
-        .maybe(attempt.hangup_by.map(|by| by.word()))
-        // The detector comes with a later version.
-        .text("");
-    let callback = attempt.result.as_ref().and_then(|result| result.callback.as_ref());
-    rows.maybe(callback.and_then(|callback| callback.at).map(time))
-        .text(attempt.variables.as_deref().unwrap_or("{}"))
-        .end();
-}
-
 fn write_rejected(rows: &mut Rows, rejected: &RejectedRow, columns: &[String]) {
     let explanation = csv_import::explain(&rejected.reason);
     rows.plain(rejected.line).plain(&rejected.reason).text(explanation.as_deref().unwrap_or(""));
@@ -207,17 +172,6 @@ fn write_rejected(rows: &mut Rows, rejected: &RejectedRow, columns: &[String]) {
         rows.text(cell.as_str().unwrap_or_default());
     }
     rows.end();
-}
-
-/// RFC 3339 in UTC with milliseconds.
-fn time(at: Timestamp) -> String {
-    format!("{at:.3}")
-}
-
-/// Seconds between two times, with milliseconds; never negative.
-fn seconds(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<String> {
-    let ms = to?.as_millisecond().saturating_sub(from?.as_millisecond()).max(0);
-    Some(format!("{}.{:03}", ms / 1_000, ms % 1_000))
 }
 
 /// The campaign's name in plain letters, so that no header needs quoting.

@@ -1,5 +1,7 @@
 //! Attempts as they are read: trails, and the report in chunks.
 
+use std::ops::ControlFlow;
+
 use campanile_domain::{
     ids::{AttemptId, CampaignId, ContactId},
     outcome::{HangupBy, Outcome},
@@ -8,11 +10,14 @@ use rusqlite::{Connection, params};
 
 use crate::{
     error::StoreError,
-    rows::Attempt,
+    rows::{Attempt, ReportRow},
     sqlite::sql::{self, Cells},
 };
 
-/// A SELECT whose columns are those that [`read`] expects; the first two literals are
+/// Rows of the report that one view of the database may hold up the checkpoint for.
+const AT_ONCE: u32 = 20_000;
+
+/// A SELECT whose columns are those that [`read`] and [`borrow`] expect; the first two literals are
 /// the expressions for the audio and for the variables.
 macro_rules! select_attempt {
     ($media:literal, $variables:literal, $rest:literal) => {
@@ -57,6 +62,60 @@ pub(crate) fn chunk(
 ) -> Result<Vec<Attempt>, StoreError> {
     let after = after.map_or(0, |after| after.0);
     Ok(sql::all(db, CHUNK, params![campaign.0, after, run, limit], read)?)
+}
+
+/// Gives a chunk of the report to `take`, row by row as SQLite holds them, until it has
+/// had enough. Returns the last attempt that it got, or `None` when no other follows.
+pub(crate) fn each(
+    db: &Connection,
+    campaign: CampaignId,
+    run: Option<u32>,
+    after: Option<AttemptId>,
+    mut take: impl FnMut(&ReportRow<'_>) -> ControlFlow<()>,
+) -> Result<Option<AttemptId>, StoreError> {
+    let mut statement = db.prepare_cached(CHUNK)?;
+    let after = after.map_or(0, |after| after.0);
+    let mut rows = statement.query(params![campaign.0, after, run, AT_ONCE])?;
+    let (mut last, mut taken) = (None, 0);
+    while let Some(row) = rows.next()? {
+        let row = borrow(&mut Cells::of(row))?;
+        (last, taken) = (Some(row.id), taken + 1);
+        if take(&row).is_break() {
+            return Ok(last);
+        }
+    }
+    Ok(last.filter(|_| taken == AT_ONCE))
+}
+
+fn borrow<'r>(row: &mut Cells<'r>) -> rusqlite::Result<ReportRow<'r>> {
+    Ok(ReportRow {
+        id: AttemptId(row.get()?),
+        contact: ContactId(row.get()?),
+        run: row.get()?,
+        revision: row.get()?,
+        pass: row.get()?,
+        number: row.get()?,
+        counts: row.get()?,
+        phone: row.phone()?,
+        caller_id: row.phone()?,
+        carrier: row.maybe_text()?.unwrap_or_default(),
+        dialled_at: row.get()?,
+        ringing_at: row.get()?,
+        answered_at: row.get()?,
+        bot_attached_at: row.get()?,
+        first_bot_audio_at: row.get()?,
+        ended_at: row.get()?,
+        sip_code: row.get()?,
+        sip_reason: row.maybe_text()?,
+        outcome: row.maybe_code(Outcome::from_code)?,
+        result: row.maybe_text()?,
+        hangup_by: row.maybe_code(HangupBy::from_code)?,
+        variables: {
+            // The audio stands between; the report does not show it.
+            row.skip();
+            row.maybe_text()?
+        },
+    })
 }
 
 /// The attempts of some contacts in a run, oldest first for each, without variables.

@@ -43,7 +43,7 @@ pub(crate) struct Cells<'r> {
 }
 
 impl<'r> Cells<'r> {
-    fn of(row: &'r Row<'r>) -> Self {
+    pub(crate) fn of(row: &'r Row<'r>) -> Self {
         Self { row, next: 0 }
     }
 
@@ -51,6 +51,18 @@ impl<'r> Cells<'r> {
     pub(crate) fn get<T: FromSql>(&mut self) -> rusqlite::Result<T> {
         self.next += 1;
         self.row.get(self.next - 1)
+    }
+
+    /// The next cell, a text or NULL, where SQLite holds it.
+    pub(crate) fn maybe_text(&mut self) -> rusqlite::Result<Option<&'r str>> {
+        self.next += 1;
+        let cell = self.row.get_ref(self.next - 1)?;
+        cell.as_str_or_null().map_err(|error| self.broken(Type::Text, error))
+    }
+
+    /// Passes the next cell over.
+    pub(crate) fn skip(&mut self) {
+        self.next += 1;
     }
 
     /// The next cell, a count; never negative by construction, 0 if it were.

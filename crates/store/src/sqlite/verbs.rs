@@ -2,6 +2,8 @@
 
 mod contact_files;
 
+use std::ops::ControlFlow;
+
 use campanile_domain::{
     attempt::{Finish, Lease, NewAttempt, Progress},
     bot::{Bot, BotKind},
@@ -20,13 +22,8 @@ use crate::{
     error::StoreError,
     rows::*,
     sqlite::{
-        Sqlite, activity, attempt,
-        batch::Batch,
-        campaigns, chores, contacts,
-        counters::RunKey,
-        dial, failover,
-        people, recount, report, runs, setup, sql,
-        writer::Lane,
+        Sqlite, activity, attempt, batch::Batch, campaigns, chores, contacts, counters::RunKey,
+        dial, failover, people, recount, report, runs, setup, sql, writer::Lane,
     },
     store::{Leased, RecordRefused, Settled, WriteStats},
 };
@@ -277,6 +274,21 @@ impl Sqlite {
         limit: u32,
     ) -> Result<Vec<Attempt>> {
         self.read(move |db| report::chunk(db, campaign, run, after, limit)).await
+    }
+
+    pub(crate) async fn report<Sink: Send + 'static>(
+        &self,
+        campaign: CampaignId,
+        run: Option<u32>,
+        after: Option<AttemptId>,
+        mut sink: Sink,
+        take: impl Fn(&mut Sink, &ReportRow<'_>) -> ControlFlow<()> + Send + 'static,
+    ) -> Result<(Sink, Option<AttemptId>)> {
+        self.read(move |db| {
+            let last = report::each(db, campaign, run, after, |row| take(&mut sink, row))?;
+            Ok((sink, last))
+        })
+        .await
     }
 
     pub(crate) async fn attempt(&self, id: AttemptId) -> Result<Attempt> {

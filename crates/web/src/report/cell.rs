@@ -2,8 +2,6 @@
 
 use std::{borrow::Cow, fmt::Display, io::Write};
 
-use campanile_domain::phone::PhoneNumber;
-
 /// Rows of a CSV file, in memory.
 pub(super) struct Rows {
     writer: csv::Writer<Vec<u8>>,
@@ -26,27 +24,12 @@ impl Rows {
     }
 
     /// A value of our own making that cannot begin a formula: ids, counts, times,
-    /// words of closed lists, and numbers, of which see [`Rows::number`].
+    /// words of closed lists.
     pub(super) fn plain(&mut self, value: impl Display) -> &mut Self {
         self.value.clear();
         write!(self.value, "{value}").expect(IN_MEMORY);
         self.writer.write_field(&self.value).expect(IN_MEMORY);
         self
-    }
-
-    /// The same, or an empty cell.
-    pub(super) fn maybe(&mut self, value: Option<impl Display>) -> &mut Self {
-        match value {
-            Some(value) => self.plain(value),
-            None => self.plain(""),
-        }
-    }
-
-    /// A telephone number. It begins with `+` and is not neutralised: its type holds
-    /// digits alone, so a spreadsheet can make nothing of it but a number, and a `'`
-    /// would break every program that reads the file.
-    pub(super) fn number(&mut self, number: PhoneNumber) -> &mut Self {
-        self.plain(number)
     }
 
     /// A text from outside, neutralised.
@@ -71,7 +54,7 @@ const IN_MEMORY: &str = "writing to memory does not fail";
 /// `text` with a `'` before everything that a spreadsheet would run as a formula: at
 /// its start and at the start of each of its lines, also after blanks. A tab, CR or
 /// LF in front counts too, because spreadsheets drop them.
-fn neutralised(text: &str) -> Cow<'_, str> {
+pub(super) fn neutralised(text: &str) -> Cow<'_, str> {
     let begins_formula = |line: &str| {
         line.trim_start_matches(is_blank)
             .starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'])
