@@ -104,6 +104,23 @@ fn a_certificate_that_proves_nothing_is_one_clear_alarm() {
 }
 
 #[test]
+fn a_name_that_is_asked_for_during_the_handshake_for_another_one_is_not_believed() {
+    let authority = Authority::new();
+    let mut rig = rig(&authority);
+    let mut far = Far::at(TcpListener::bind("127.0.0.1:0").unwrap());
+    far.peer.transport = Transport::Tls;
+    rig.links.name(far.peer, &"sip.example".into(), rig.now).unwrap();
+    rig.send(far.peer, INVITE);
+    far.accept(&mut rig);
+    let why = rig.links.name(far.peer, &"other.example".into(), rig.now).unwrap_err();
+    assert!(why.ends_with("is being asked to prove that it is sip.example"), "{why}");
+    // Without a connection the next one is to prove the new name.
+    far.close();
+    rig.until(|rig| !rig.unreachable.is_empty());
+    assert_eq!(rig.links.name(far.peer, &"other.example".into(), rig.now), Ok(()));
+}
+
+#[test]
 fn a_wrong_certificate_is_not_tried_again_with_every_call() {
     let authority = Authority::new();
     let mut rig = rig(&authority);
