@@ -92,11 +92,11 @@ pub fn waiting_for(
     }
     let is_waiting = contact.state.class() == ContactClass::Waiting;
     let passed_over = contact.state == ContactState::Failed && contact.trail.is_empty();
-    if is_waiting || passed_over {
-        if let Err(why) = guard::check(contact.phone, &campaign.settings) {
-            let sentence = format!("Not dialled: {why}.");
-            return vec![Reason { code: ReasonCode::NumberBarred, sentence, until: None }];
-        }
+    if (is_waiting || passed_over)
+        && let Err(why) = guard::check(contact.phone, &campaign.settings)
+    {
+        let sentence = format!("Not dialled: {why}.");
+        return vec![Reason { code: ReasonCode::NumberBarred, sentence, until: None }];
     }
     if !is_waiting {
         return Vec::new();
