@@ -1,6 +1,7 @@
-//! The chores of the house: `cargo xtask test`, `tidy`, `sim`, `bench`.
+//! The chores of the house: `cargo xtask test`, `tidy`, `sim`, `fuzz`, `bench`.
 
 mod bench;
+mod fuzz;
 mod install;
 mod kill;
 mod sim;
@@ -33,6 +34,8 @@ enum Chore {
     Soak(soak::Options),
     /// Kill the dialler, or cut its power, again and again in mid campaign.
     Kill(kill::Options),
+    /// Give parsers and user agents what nobody would send, from a seed.
+    Fuzz(fuzz::Options),
     /// Compare with a peer on this machine.
     Bench(bench::Options),
 }
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Chore::Sim(options) => sim::run(&options),
         Chore::Soak(options) => soak::run(&options),
         Chore::Kill(options) => kill::run(&options),
+        Chore::Fuzz(options) => fuzz::run(&options),
         Chore::Bench(options) => bench::run(&options),
     };
     match done {

@@ -12,7 +12,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("crates/store", &["domain"]),
     ("crates/web", &["domain", "store"]),
     ("crates/wire", &[]),
-    ("xtask", &["domain", "sim"]),
+    ("xtask", &["domain", "sim", "wire"]),
 ];
 
 /// What would bring effects into `domain` and `wire`.
