@@ -7,11 +7,7 @@ mod world;
 use std::collections::BTreeSet;
 
 use campanile_domain::{
-    campaign::Status,
-    carrier::Direction,
-    ids::NumberId,
-    outcome::Outcome,
-    phone::PhoneNumber,
+    campaign::Status, carrier::Direction, ids::NumberId, outcome::Outcome, phone::PhoneNumber,
     settings::Settings,
 };
 use campanile_store::rows::{Actor, StagedRow};
