@@ -208,7 +208,7 @@ impl Stage {
     /// What went wrong, if anything did.
     async fn judge(&self, playing: Playing) -> Result<(), String> {
         let Playing { name, ends, hangup_by, campaign, over, thread } = playing;
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(120);
         let path = format!("/campaigns/{campaign}");
         // A scenario that broke is not waited for: its far end says why.
         while self.server.get(&path).await["status"] != "completed"

@@ -97,7 +97,9 @@ impl Peer {
 
     /// The next request, which must be of this method.
     pub(super) fn expect(&mut self, method: &str) -> Request {
-        self.expect_within(method, SOON)
+        // The call itself waits for its turn on a server that is new and has much to do.
+        let is_first = self.invite.is_none();
+        self.expect_within(method, if is_first { SOON * 3 } else { SOON })
     }
 
     pub(super) fn expect_within(&mut self, method: &str, limit: Duration) -> Request {
