@@ -1,8 +1,11 @@
 //! Campaigns dialled from a CSV through sipp: each scenario ends in the outcome of
 //! the API's table, and sipp counts no failed call where none may fail.
 
+mod endings;
+mod streams;
+
 use std::{
-    net::UdpSocket,
+    net::{TcpListener, UdpSocket},
     path::Path,
     process::{Command, Stdio},
     time::Duration,
@@ -47,7 +50,8 @@ impl Sipp {
     /// The port is taken once sipp listens.
     fn wait_bound(&mut self, log: &Path) {
         let deadline = std::time::Instant::now() + Duration::from_secs(10);
-        while UdpSocket::bind(("127.0.0.1", self.port)).is_ok() {
+        let addr = ("127.0.0.1", self.port);
+        while UdpSocket::bind(addr).is_ok() && TcpListener::bind(addr).is_ok() {
             let ended = self.process.0.try_wait().unwrap();
             if ended.is_some() || std::time::Instant::now() > deadline {
                 panic!("sipp does not listen: {}", std::fs::read_to_string(log).unwrap());
