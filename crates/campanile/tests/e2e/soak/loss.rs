@@ -3,7 +3,9 @@
 
 use std::{collections::HashMap, net::Ipv4Addr, path::Path, time::Duration};
 
-use campanile_carrier::{CarrierConfig, Impairment, Line, Mix, Range, Relay, Relayed, SimCarrier};
+use campanile_carrier::{
+    CarrierConfig, Impairment, Line, Mix, Range, Relay, Relayed, Side, SimCarrier,
+};
 use serde_json::json;
 
 use super::{asked, once, report, start};
@@ -137,21 +139,28 @@ fn judge(rows: &[HashMap<String, String>], record: &Path, relayed: Relayed) -> V
     for row in rows {
         let of_row = |line: &&Line| line.call_id.starts_with(&row["attempt_id"]);
         let line = lines.iter().find(of_row);
-        let expected = match line.map(|line| line.code) {
-            Some(Some(200)) => "completed",
-            Some(Some(486)) => "busy",
-            Some(Some(603)) => "rejected",
-            Some(Some(404)) => "invalid_number",
-            Some(Some(480 | 487)) => "no_answer",
+        let expected: &[&str] = match line.map(|line| line.code) {
+            // Who hung up before his answer had arrived was connected to nobody.
+            Some(Some(200)) if line.is_some_and(left_unheard) => &["completed", "abandoned"],
+            Some(Some(200)) => &["completed"],
+            Some(Some(486)) => &["busy"],
+            Some(Some(603)) => &["rejected"],
+            Some(Some(404)) => &["invalid_number"],
+            Some(Some(480 | 487)) => &["no_answer"],
             // It never heard of the call.
-            None => "network_error",
+            None => &["network_error"],
             Some(other) => panic!("the mix has no {other:?}: {line:#?}"),
         };
-        if row["outcome"] != expected {
-            wrong.push(format!("{expected} is {}: {line:?} {row:?}", row["outcome"]));
+        if !expected.contains(&row["outcome"].as_str()) {
+            wrong.push(format!("{expected:?} is {}: {line:?} {row:?}", row["outcome"]));
         }
     }
     let right = rows.len() - wrong.len();
     let twice = rung.values().filter(|times| **times > 1).count();
     Verdict { calls: rows.len(), right, twice, wrong, relayed }
+}
+
+/// Whether the callee hung up before his 200 was acknowledged.
+fn left_unheard(line: &Line) -> bool {
+    line.bye_by == Some(Side::Callee) && (line.acked_at.is_none() || line.acked_at >= line.bye_at)
 }
