@@ -9,6 +9,7 @@ mod decode;
 mod error;
 mod fault;
 mod format;
+pub mod fuzz;
 mod header;
 mod options;
 mod parser;

@@ -158,7 +158,7 @@ impl Parser {
         self.facts()
     }
 
-    fn take(&mut self, bytes: &[u8], sink: Sink<'_>) -> Result<(), ImportError> {
+    pub(super) fn take(&mut self, bytes: &[u8], sink: Sink<'_>) -> Result<(), ImportError> {
         match &mut self.first {
             Some(first) => {
                 first.extend_from_slice(bytes);
@@ -232,7 +232,7 @@ impl Parser {
         Ok(())
     }
 
-    fn finish(mut self, sink: Sink<'_>) -> Result<Facts, ImportError> {
+    pub(super) fn finish(mut self, sink: Sink<'_>) -> Result<Facts, ImportError> {
         self.look(sink)?;
         self.decode(&[], true, sink)?;
         self.try_header(true, sink)?;

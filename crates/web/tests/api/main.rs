@@ -8,6 +8,7 @@ mod console;
 mod contact_files;
 mod contacts;
 mod faults;
+mod fuzz;
 mod harness;
 mod reports;
 mod setup;
