@@ -5,6 +5,7 @@ use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, tim
 use anyhow::{Context, bail};
 use campanile_domain::guard::day::DailyLimits;
 use campanile_engine::PublicAddress;
+use campanile_web::csv_import::ImportLimits;
 use clap::Args;
 use serde::Deserialize;
 
@@ -41,7 +42,7 @@ pub(crate) struct ServeArgs {
     drain_seconds: Option<u32>,
     /// TOML file with the same names (`data`, `listen`, `sip`, `public_address`,
     /// `rtp_ports`, `max_calls`, `drain_seconds`), and `daily_calls_max`,
-    /// `daily_minutes_max`, `dns_servers`, `sip_tcp_listen` and `sip_ca_file`; flags win
+    /// `daily_minutes_max`, `import_rows_max`, `import_bytes_max`, `dns_servers`, `sip_tcp_listen` and `sip_ca_file`; flags win
     /// over it.
     #[arg(long, env = "CAMPANILE_CONFIG")]
     config: Option<PathBuf>,
@@ -59,6 +60,7 @@ pub(crate) struct ServeConfig {
     pub(crate) rtp_ports: RangeInclusive<u16>,
     pub(crate) max_calls: u32,
     pub(crate) daily_limits: DailyLimits,
+    pub(crate) import_limits: ImportLimits,
     pub(crate) drain: Duration,
     pub(crate) options_after: Duration,
     pub(crate) dns_servers: Vec<SocketAddr>,
@@ -85,6 +87,10 @@ struct ConfigFile {
     daily_calls_max: Option<u64>,
     /// The same for minutes of talk.
     daily_minutes_max: Option<u64>,
+    /// Rows that a contact file may have; 500,000 when absent (CT-1).
+    import_rows_max: Option<u64>,
+    /// Bytes that a contact file may have; 50,000,000 when absent.
+    import_bytes_max: Option<u64>,
     /// After how many idle seconds a carrier is asked for a sign of life (OPTIONS); 0: never.
     options_seconds: Option<u32>,
     /// Name servers that carriers are looked up with, such as `["10.0.0.2:53"]`, instead of
@@ -151,6 +157,10 @@ impl ServeArgs {
                 calls_max: file.daily_calls_max,
                 minutes_max: file.daily_minutes_max,
             },
+            import_limits: ImportLimits {
+                rows_max: file.import_rows_max.unwrap_or(ImportLimits::default().rows_max),
+                bytes_max: file.import_bytes_max.unwrap_or(ImportLimits::default().bytes_max),
+            },
             drain: self
                 .drain_seconds
                 .or(file.drain_seconds)
@@ -184,5 +194,9 @@ mod tests {
         let file: ConfigFile = toml::from_str(limits).unwrap();
         assert_eq!((file.daily_calls_max, file.daily_minutes_max), (Some(20_000), Some(9_000)));
         assert!(toml::from_str::<ConfigFile>("daily_calls_max = -1").is_err());
+        let limits = "import_rows_max = 1_000_000\nimport_bytes_max = 200_000_000";
+        let file: ConfigFile = toml::from_str(limits).unwrap();
+        assert_eq!(file.import_rows_max, Some(1_000_000));
+        assert_eq!(file.import_bytes_max, Some(200_000_000));
     }
 }

@@ -23,7 +23,7 @@ use campanile_store::{
     Change, Store,
     rows::{Actor, Role},
 };
-use campanile_web::csv_import::ImportOptions;
+use campanile_web::csv_import::{ImportLimits, ImportOptions};
 use clap::Args;
 use jiff::Timestamp;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -144,7 +144,7 @@ async fn start_server(args: &DemoArgs, data: &std::path::Path) -> anyhow::Result
         options_after: crate::config::OPTIONS_AFTER,
         dns_servers: Vec::new(),
     };
-    Server::start(serve::open(data)?, listen, engine).await
+    Server::start(serve::open(data)?, listen, ImportLimits::default(), engine).await
 }
 
 fn random_password() -> String {

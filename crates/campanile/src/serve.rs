@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use campanile_domain::bot::BotKind;
 use campanile_engine::{Engine, EngineConfig, Monitor};
 use campanile_store::{Store, live::LiveHub};
-use campanile_web::{App, AppSettings, EngineFacts, EngineLoad};
+use campanile_web::{App, AppSettings, EngineFacts, EngineLoad, csv_import::ImportLimits};
 use jiff::Timestamp;
 use tokio::{
     net::TcpListener,
@@ -36,6 +36,7 @@ impl Server {
     pub(crate) async fn start(
         store: Store,
         listen: SocketAddr,
+        import_limits: ImportLimits,
         engine: EngineConfig,
     ) -> anyhow::Result<Self> {
         store.lock_dialler()?;
@@ -54,7 +55,8 @@ impl Server {
             .await
             .context("the dialler cannot start")?;
         let facts = Arc::new(Facts(engine.monitor()));
-        let app = App::new(AppSettings::new(store.clone(), live, facts, url.clone())).await?;
+        let settings = AppSettings::new(store.clone(), live, facts, url.clone());
+        let app = App::new(AppSettings { import_limits, ..settings }).await?;
         let first_run =
             app.first_run_token().await?.map(|token| format!("{url}/setup?token={token}"));
         let (stop_web, mut stopped) = watch::channel(false);
@@ -109,7 +111,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         options_after: config.options_after,
         dns_servers: config.dns_servers,
     };
-    let server = Server::start(store, config.listen, engine).await?;
+    let server = Server::start(store, config.listen, config.import_limits, engine).await?;
     println!("console  {}", server.url);
     println!("sip      udp {}", server.sip);
     if let Some(address) = &server.first_run {
