@@ -1,20 +1,20 @@
 //! The store: what may be asked of it.
 
+mod contact_files;
+mod people;
+mod setup;
+
 use std::{ops::ControlFlow, path::Path, sync::Arc};
 
 use campanile_domain::{
     attempt::{Finish, Lease, NewAttempt, Next, Progress},
-    bot::{Bot, BotKind},
     campaign::CompletionReason,
-    carrier::{Carrier, CarrierSettings, Direction, Number},
     guard::day::Spent,
-    ids::{AttemptId, BotId, CampaignId, CarrierId, ContactId, ImportId, KeyId, UserId},
-    phone::PhoneNumber,
+    ids::{AttemptId, CampaignId, ContactId, ImportId},
     settings::Settings,
     setup::{DiallerSetup, QueueState},
 };
 use jiff::Timestamp;
-use serde_json::Value;
 use tokio::sync::broadcast;
 
 pub use crate::sqlite::backup::{BackupFacts, Restored};
@@ -78,6 +78,9 @@ pub struct WriteStats {
     pub verbs: u64,
     /// Transactions that failed as a whole, such as on a full disk.
     pub failures: u64,
+    /// Size of the write-ahead log; above 256 MB something keeps it from being used
+    /// again.
+    pub wal_bytes: u64,
 }
 
 /// Handle to the database; cheap to clone, safe from any thread.
@@ -326,63 +329,6 @@ impl Store {
         self.inner.contact(campaign, id).await
     }
 
-    /// A staging area for one file. `Conflict` unless the campaign is a draft
-    /// that never ran (replaces, CT-4), running or paused (appends, CT-5).
-    pub async fn begin_import(&self, campaign: CampaignId, now: Timestamp) -> Result<ImportId> {
-        self.inner.begin_import(campaign, now).await
-    }
-
-    /// Adds rows; duplicates within the file are found here.
-    pub async fn stage_rows(
-        &self,
-        import: ImportId,
-        rows: Vec<StagedRow>,
-        rejected: Vec<RejectedRow>,
-    ) -> Result<()> {
-        self.inner.stage_rows(import, rows, rejected).await
-    }
-
-    /// Notes how a file in staging was read, and what tells it from others.
-    pub async fn describe_import(
-        &self,
-        import: ImportId,
-        file: ImportFile,
-        identity: ImportIdentity,
-    ) -> Result<()> {
-        self.inner.describe_import(import, file, identity).await
-    }
-
-    /// One commit accepts the file (`Invalid` and discarded when it holds no good
-    /// row), then it is applied in chunks; returns when all rows are contacts.
-    pub async fn accept_import(
-        &self,
-        import: ImportId,
-        by: Actor,
-        now: Timestamp,
-    ) -> Result<Import> {
-        self.inner.accept_import(import, by, now).await
-    }
-
-    /// Forgets a file that was not accepted.
-    pub async fn discard_import(&self, import: ImportId) -> Result<()> {
-        self.inner.discard_import(import).await
-    }
-
-    /// How far it has come.
-    pub async fn import(&self, id: ImportId) -> Result<Import> {
-        self.inner.import(id).await
-    }
-
-    /// In file order.
-    pub async fn rejected_rows(
-        &self,
-        import: ImportId,
-        after_line: u64,
-        limit: u32,
-    ) -> Result<Vec<RejectedRow>> {
-        self.inner.rejected_rows(import, after_line, limit).await
-    }
-
     /// A chunk of the attempt report in order of attempt id, with variables.
     pub async fn attempts(
         &self,
@@ -414,158 +360,6 @@ impl Store {
     /// One attempt.
     pub async fn attempt(&self, id: AttemptId) -> Result<Attempt> {
         self.inner.attempt(id).await
-    }
-
-    /// A new, enabled carrier.
-    pub async fn create_carrier(
-        &self,
-        settings: CarrierSettings,
-        now: Timestamp,
-    ) -> Result<Carrier> {
-        self.inner.create_carrier(settings, now).await
-    }
-
-    /// Changed settings; the dialler sees them at once.
-    pub async fn update_carrier(
-        &self,
-        id: CarrierId,
-        enabled: bool,
-        settings: CarrierSettings,
-    ) -> Result<Carrier> {
-        self.inner.update_carrier(id, enabled, settings).await
-    }
-
-    /// All.
-    pub async fn carriers(&self) -> Result<Vec<Carrier>> {
-        self.inner.carriers().await
-    }
-
-    /// `Invalid` when the carrier does not exist, `Conflict` when the number exists.
-    pub async fn create_number(
-        &self,
-        e164: PhoneNumber,
-        carrier: CarrierId,
-        label: Option<String>,
-        direction: Direction,
-        now: Timestamp,
-    ) -> Result<Number> {
-        self.inner.create_number(e164, carrier, label, direction, now).await
-    }
-
-    /// All.
-    pub async fn numbers(&self) -> Result<Vec<Number>> {
-        self.inner.numbers().await
-    }
-
-    /// A new, enabled bot; settings are checked by kind.
-    pub async fn create_bot(
-        &self,
-        name: String,
-        kind: BotKind,
-        settings: Value,
-        now: Timestamp,
-    ) -> Result<Bot> {
-        self.inner.create_bot(name, kind, settings, now).await
-    }
-
-    /// Changed bot.
-    pub async fn update_bot(
-        &self,
-        id: BotId,
-        enabled: bool,
-        name: String,
-        settings: Value,
-    ) -> Result<Bot> {
-        self.inner.update_bot(id, enabled, name, settings).await
-    }
-
-    /// All.
-    pub async fn bots(&self) -> Result<Vec<Bot>> {
-        self.inner.bots().await
-    }
-
-    /// The first administrator; `Conflict` (`setup_done`) when anybody has an account:
-    /// looked at in the same transaction.
-    pub async fn create_first_user(
-        &self,
-        email: String,
-        password_hash: String,
-        now: Timestamp,
-    ) -> Result<User> {
-        self.inner.create_first_user(email, password_hash, now).await
-    }
-
-    /// `Conflict` when the address is taken.
-    pub async fn create_user(
-        &self,
-        email: String,
-        role: Role,
-        password_hash: String,
-        now: Timestamp,
-    ) -> Result<User> {
-        self.inner.create_user(email, role, password_hash, now).await
-    }
-
-    /// All.
-    pub async fn users(&self) -> Result<Vec<User>> {
-        self.inner.users().await
-    }
-
-    /// For signing in.
-    pub async fn user_by_email(&self, email: &str) -> Result<Option<User>> {
-        self.inner.user_by_email(email).await
-    }
-
-    /// One user.
-    pub async fn user(&self, id: UserId) -> Result<User> {
-        self.inner.user(id).await
-    }
-
-    /// A new key; only its hash is kept.
-    pub async fn create_key(
-        &self,
-        name: String,
-        prefix: String,
-        hash: [u8; 32],
-        scope: Scope,
-        now: Timestamp,
-    ) -> Result<Key> {
-        self.inner.create_key(name, prefix, hash, scope, now).await
-    }
-
-    /// All.
-    pub async fn keys(&self) -> Result<Vec<Key>> {
-        self.inner.keys().await
-    }
-
-    /// For authentication.
-    pub async fn key_by_prefix(&self, prefix: &str) -> Result<Option<Key>> {
-        self.inner.key_by_prefix(prefix).await
-    }
-
-    /// Last use, at most once a minute.
-    pub async fn touch_key(&self, id: KeyId, now: Timestamp) -> Result<()> {
-        self.inner.touch_key(id, now).await
-    }
-
-    /// Ends it.
-    pub async fn delete_key(&self, id: KeyId) -> Result<()> {
-        self.inner.delete_key(id).await
-    }
-
-    /// Creates or replaces.
-    pub async fn save_session(&self, session: Session) -> Result<()> {
-        self.inner.save_session(session).await
-    }
-
-    /// If it is still valid.
-    pub async fn session(&self, id_hash: [u8; 32], now: Timestamp) -> Result<Option<Session>> {
-        self.inner.session(id_hash, now).await
-    }
-
-    /// Signs out.
-    pub async fn delete_session(&self, id_hash: [u8; 32]) -> Result<()> {
-        self.inner.delete_session(id_hash).await
     }
 
     /// Whether a write would be taken now.

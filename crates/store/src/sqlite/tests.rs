@@ -1,5 +1,7 @@
 //! What is true of this backend alone: plans, checks, commits, a full disk, versions.
 
+mod versions;
+
 use std::sync::{Arc, Mutex, mpsc};
 
 use campanile_domain::{

@@ -6,6 +6,10 @@
 //! Verbs of calls come by the thousand and gather for some milliseconds more. Nobody is
 //! answered before the commit.
 
+mod job;
+mod log;
+mod transaction;
+
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::{
@@ -22,7 +26,7 @@ use campanile_domain::{
     ids::{AttemptId, CampaignId, IdSource},
 };
 use rusqlite::Connection;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot};
+use tokio::sync::{Semaphore, broadcast};
 
 use crate::{
     error::StoreError,
@@ -31,9 +35,16 @@ use crate::{
         batch::{Batch, Effects},
         chores::{self, Chore},
         sql,
+        writer::{
+            job::Message,
+            log::WriteAheadLog,
+            transaction::{apply, transact},
+        },
     },
     store::{Change, WriteStats},
 };
+
+pub(crate) use self::job::Lane;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -53,70 +64,6 @@ const TICK: Duration = Duration::from_millis(500);
 /// How long a chore rests after the database did not take a write.
 const REST: Duration = Duration::from_secs(1);
 
-/// Who goes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lane {
-    /// Short verbs of people and of the dialler's rare moments: at once.
-    People,
-    /// The verbs that each call needs: they gather for [`COMMIT_EVERY`].
-    Calls,
-    /// Pieces of a file: one at a time, after the calls.
-    Bulk,
-}
-
-/// A verb on its way: applied in a savepoint, concluded when the counters are
-/// written, answered after the commit.
-trait Job: Send {
-    fn apply(&mut self, batch: &mut Batch<'_>) -> Result<()>;
-    fn conclude(&mut self, batch: &Batch<'_>) -> Result<()>;
-    fn answer(self: Box<Self>, failure: Option<StoreError>);
-}
-
-struct Verb<T, U, F, G> {
-    apply: Option<F>,
-    applied: Option<T>,
-    conclude: Option<G>,
-    concluded: Option<U>,
-    reply: oneshot::Sender<Result<U>>,
-}
-
-impl<T, U, F, G> Job for Verb<T, U, F, G>
-where
-    T: Send,
-    U: Send,
-    F: FnOnce(&mut Batch<'_>) -> Result<T> + Send,
-    G: FnOnce(T, &Batch<'_>) -> Result<U> + Send,
-{
-    fn apply(&mut self, batch: &mut Batch<'_>) -> Result<()> {
-        let apply = self.apply.take().expect("a verb is applied once");
-        self.applied = Some(apply(batch)?);
-        Ok(())
-    }
-
-    fn conclude(&mut self, batch: &Batch<'_>) -> Result<()> {
-        let conclude = self.conclude.take().expect("a verb is concluded once");
-        let applied = self.applied.take().expect("a verb is applied before");
-        self.concluded = Some(conclude(applied, batch)?);
-        Ok(())
-    }
-
-    fn answer(self: Box<Self>, failure: Option<StoreError>) {
-        let answer = match failure {
-            Some(failure) => Err(failure),
-            None => Ok(self.concluded.expect("a verb is concluded before the commit")),
-        };
-        // A caller that went away does not want its answer.
-        let _ = self.reply.send(answer);
-    }
-}
-
-struct Message {
-    lane: Lane,
-    job: Box<dyn Job>,
-    /// A place in the queue, given back when the job is answered.
-    _place: OwnedSemaphorePermit,
-}
-
 /// What the writer has done since it began; for metrics.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
@@ -126,6 +73,8 @@ pub(crate) struct Work {
     verbs: AtomicU64,
     /// Transactions that failed as a whole.
     failures: AtomicU64,
+    /// Bytes of the write-ahead log at the last look.
+    wal_bytes: AtomicU64,
 }
 
 /// Handle to the writer thread; its drop waits for what is queued.
@@ -151,6 +100,7 @@ impl Writer {
         let work = Arc::<Work>::default();
         let seen_version = data_version(&db)?;
         let state = Thread {
+            log: WriteAheadLog::of(&db),
             db,
             ids,
             changes,
@@ -200,16 +150,9 @@ impl Writer {
             Lane::Bulk => &self.bulk,
         };
         let place = places.clone().acquire_owned().await.map_err(|_| stopped())?;
-        let (reply, answer) = oneshot::channel();
-        let job = Box::new(Verb {
-            apply: Some(apply),
-            applied: None,
-            conclude: Some(conclude),
-            concluded: None,
-            reply,
-        });
+        let (message, answer) = Message::of(lane, apply, conclude, place);
         let queue = self.queue.as_ref().expect("taken only by drop");
-        queue.send(Message { lane, job, _place: place }).map_err(|_| stopped())?;
+        queue.send(message).map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
 
@@ -225,6 +168,7 @@ impl Writer {
             commits: self.work.commits.load(Ordering::Relaxed),
             verbs: self.work.verbs.load(Ordering::Relaxed),
             failures: self.work.failures.load(Ordering::Relaxed),
+            wal_bytes: self.work.wal_bytes.load(Ordering::Relaxed),
         }
     }
 
@@ -267,6 +211,7 @@ fn data_version(db: &Connection) -> Result<i64> {
 
 struct Thread {
     db: Connection,
+    log: WriteAheadLog,
     ids: IdSource,
     changes: broadcast::Sender<Change>,
     inbox: mpsc::Receiver<Message>,
@@ -443,6 +388,7 @@ impl Thread {
     /// What comes due twice a second.
     fn tick(&mut self) {
         self.write_progress();
+        self.work.wal_bytes.store(self.log.look(), Ordering::Relaxed);
         for campaign in self.quiet.drain() {
             let _ = self.changes.send(Change::Campaign(campaign));
         }
@@ -507,44 +453,4 @@ fn apply_progress(batch: &mut Batch<'_>, progress: &[Progress]) -> Result<()> {
     }
     batch.keep();
     Ok(())
-}
-
-/// One verb in its savepoint. The inner answer is its own refusal, the outer one a
-/// fault of the whole batch.
-fn apply(batch: &mut Batch<'_>, job: &mut dyn Job) -> Result<Option<StoreError>> {
-    let db = batch.db;
-    sql::run(db, "SAVEPOINT verb", [])?;
-    match job.apply(batch) {
-        Ok(()) => {
-            sql::run(db, "RELEASE verb", [])?;
-            batch.keep();
-            Ok(None)
-        }
-        Err(failure) if failure.is_everybodys() => Err(failure),
-        Err(refusal) => {
-            sql::run(db, "ROLLBACK TO verb", [])?;
-            sql::run(db, "RELEASE verb", [])?;
-            batch.forget();
-            Ok(Some(refusal))
-        }
-    }
-}
-
-/// All or nothing. On failure the database is as it was.
-fn transact<T>(
-    db: &Connection,
-    ids: &mut IdSource,
-    act: impl FnOnce(&mut Batch<'_>) -> Result<T>,
-) -> Result<(T, Effects)> {
-    sql::run(db, "BEGIN IMMEDIATE", [])?;
-    let mut batch = Batch::new(db, ids);
-    let outcome = act(&mut batch).and_then(|value| {
-        sql::run(db, "COMMIT", [])?;
-        Ok((value, batch.into_effects()))
-    });
-    // SQLite rolls back by itself after some faults and not after others.
-    if outcome.is_err() && !db.is_autocommit() && db.execute_batch("ROLLBACK").is_err() {
-        tracing::error!("A transaction could not be rolled back");
-    }
-    outcome
 }
