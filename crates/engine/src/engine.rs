@@ -414,6 +414,10 @@ fn sip_socket(address: SocketAddr) -> std::io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES)?;
     socket.set_send_buffer_size(SOCKET_BUFFER_BYTES)?;
+    if address.is_ipv6() {
+        // All addresses are those of both families, whatever the system's habit.
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok(UdpSocket::from_std(socket.into()))
