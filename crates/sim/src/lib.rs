@@ -1,15 +1,19 @@
 //! A seeded world in virtual time: whole campaigns against a model of the store and
-//! of the line, with the invariants of the product checked after every step.
+//! of the line, with the invariants of the product checked after every step. In a third
+//! of the worlds the line is two real user agents and a network that loses messages.
 //!
 //! The scheduler is the real one, and the model of the store decides with the same
 //! functions of `domain` as the real store does. Everything else is made up from the
 //! seed: phones, carriers and their bad days, operators, clocks, slow and failing
 //! databases, crashes. A failing seed replays exactly.
 
+mod far;
 mod judge;
 mod line;
+mod network;
 mod scene;
 mod store;
+mod wire;
 mod world;
 
 use std::{fmt, ops::Range};
@@ -37,6 +41,10 @@ pub struct Report {
     pub unknown: u64,
     /// Times the scheduler was told something or woken.
     pub steps: u64,
+    /// Worlds whose line was of real user agents.
+    pub on_the_wire: u64,
+    /// Datagrams that the network lost.
+    pub lost: u64,
     /// Virtual seconds that passed.
     pub virtual_seconds: u64,
 }
@@ -82,6 +90,8 @@ pub fn sweep(seeds: Range<u64>) -> Result<Report, Violation> {
         sum.crashes += report.crashes;
         sum.unknown += report.unknown;
         sum.steps += report.steps;
+        sum.on_the_wire += report.on_the_wire;
+        sum.lost += report.lost;
         sum.virtual_seconds += report.virtual_seconds;
     }
     Ok(sum)
@@ -96,6 +106,7 @@ mod tests {
         let sum = sweep(0..100).unwrap_or_else(|violation| panic!("{violation}"));
         assert!(sum.dials > 2_000 && sum.connected > 500, "a world worth living in: {sum:?}");
         assert!(sum.failovers > 20 && sum.barred > 20, "with several carriers: {sum:?}");
+        assert!(sum.on_the_wire > 20 && sum.lost > 500, "a third on a bad network: {sum:?}");
         assert!(sum.crashes > 10 && sum.unknown > 0, "with its crashes: {sum:?}");
     }
 
@@ -125,6 +136,21 @@ mod tests {
     #[test]
     fn a_call_without_an_end_is_found_out() {
         is_found_out(Fault::LosesReports, "stands still, though it could dial");
+    }
+
+    #[test]
+    fn two_dialogs_of_one_call_are_found_out() {
+        is_found_out(Fault::DialsTwice, "makes a second dialog at the far end");
+    }
+
+    #[test]
+    fn a_call_that_is_left_up_is_found_out() {
+        is_found_out(Fault::ForgetsToHangUp, " there");
+    }
+
+    #[test]
+    fn a_misread_refusal_is_found_out() {
+        is_found_out(Fault::MisreadsRefusals, "the far end saw");
     }
 
     #[test]

@@ -22,6 +22,10 @@ pub(crate) struct LineCall {
     pub(crate) carrier: CarrierId,
     pub(crate) phone: PhoneNumber,
     pub(crate) connected: bool,
+    /// Which INVITE of its attempt.
+    pub(crate) tries: u32,
+    /// It rang for too long and was taken back.
+    pub(crate) timed_out: bool,
     pub(crate) answered_at: Option<Timestamp>,
     pub(crate) abandon_after_ms: i64,
     pub(crate) talk_ms: i64,
@@ -62,6 +66,8 @@ impl LineCall {
             carrier: attempt.carrier,
             phone: attempt.lease.phone,
             connected: false,
+            tries: attempt.tries,
+            timed_out: false,
             answered_at: None,
             abandon_after_ms: i64::from(placement.settings.seat_patience_ms()),
             talk_ms: rng.random_range(500..90_000),

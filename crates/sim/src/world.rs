@@ -20,6 +20,7 @@ use crate::{
     Report,
     judge::{Check, Judge},
     line::{self, LineCall, Step},
+    network::Network,
     scene::{Act, Scene, Weather},
     store::{Campaign, Contact, Store},
 };
@@ -42,6 +43,12 @@ pub enum Fault {
     LosesReports,
     /// The loop does not tell the scheduler of changes.
     HidesChanges,
+    /// The line sends each INVITE as two dialogs.
+    DialsTwice,
+    /// The line reports calls as ended and leaves them up.
+    ForgetsToHangUp,
+    /// The line reports another code than the far end answered.
+    MisreadsRefusals,
 }
 
 /// After this long every campaign must have ended.
@@ -58,37 +65,39 @@ const SPINS_MAX: u32 = 200;
 /// See the module.
 pub(crate) struct World {
     rng: StdRng,
-    fault: Option<Fault>,
+    pub(crate) fault: Option<Fault>,
     scene: Scene,
     /// True time.
-    now: Timestamp,
+    pub(crate) now: Timestamp,
     /// How far the wall clock is behind.
     behind: SignedDuration,
     agenda: BTreeMap<(Timestamp, u64), Event>,
     entries: u64,
-    store: Store,
+    pub(crate) store: Store,
     store_down_until: Timestamp,
     scheduler: Option<Scheduler>,
     /// Counts the processes: what was meant for a dead one does not arrive.
-    life: u32,
+    pub(crate) life: u32,
     /// The setup that the scheduler has been told last.
     known: DiallerSetup,
     /// A setup is being read.
     reading: bool,
     /// Something changed since.
     changed: bool,
-    weather: Vec<Weather>,
-    calls: HashMap<AttemptId, LineCall>,
+    pub(crate) weather: Vec<Weather>,
+    pub(crate) calls: HashMap<AttemptId, LineCall>,
+    /// In some worlds the line is real.
+    pub(crate) network: Option<Network>,
     judge: Judge,
     /// When it was last looked whether somebody could be dialled.
     looked_at: Timestamp,
     /// When the live views were last looked at.
     viewed_at: Timestamp,
-    report: Report,
+    pub(crate) report: Report,
     phones: u64,
 }
 
-enum Event {
+pub(crate) enum Event {
     Act(Act),
     Boot,
     /// The store carries out a command.
@@ -100,6 +109,8 @@ enum Event {
     TellSetup(u32, DiallerSetup),
     Line(u32, AttemptId, Step),
     Attached(u32, AttemptId),
+    /// It has rung for as long as the campaign wants.
+    RingTimeout(u32, AttemptId, u32),
 }
 
 impl World {
@@ -111,6 +122,7 @@ impl World {
         store.carriers.clone_from(&scene.carriers);
         store.bot = Some(scene.bot.clone());
         store.claims_twice = options.fault == Some(Fault::ClaimsTwice);
+        let network = Network::of_world(seed, options.fault, scene.carriers.len(), now);
         let mut world = Self {
             rng,
             fault: options.fault,
@@ -127,6 +139,7 @@ impl World {
             changed: false,
             weather: vec![Weather::Fair; scene.carriers.len()],
             calls: HashMap::new(),
+            network,
             judge: Judge::default(),
             looked_at: now,
             viewed_at: now,
@@ -168,6 +181,12 @@ impl World {
             let wake =
                 self.scheduler.as_ref().map(|scheduler| scheduler.poll_timeout() + self.behind);
             let next = self.agenda.first_key_value().map(|((at, _), _)| *at);
+            let arrival = self.network.as_mut().and_then(Network::next);
+            if let Some(at) = arrival.filter(|at| [wake, next].iter().flatten().all(|o| at < o)) {
+                self.now = self.now.max(at);
+                self.wire_passes()?;
+                continue;
+            }
             let tick = wake.filter(|wake| next.is_none_or(|next| *wake < next));
             match (tick, next) {
                 (Some(at), _) => {
@@ -208,6 +227,7 @@ impl World {
             }
         }
         self.judge.end(&self.store)?;
+        self.wire_ends()?;
         self.report.contacts =
             self.store.campaigns.iter().map(|campaign| campaign.contacts.len() as u64).sum();
         self.report.dials = self.judge.dials;
@@ -226,7 +246,7 @@ impl World {
             && self.store.campaigns.iter().all(|campaign| campaign.queue().active == 0)
     }
 
-    fn at(&mut self, at: Timestamp, event: Event) {
+    pub(crate) fn at(&mut self, at: Timestamp, event: Event) {
         self.entries += 1;
         self.agenda.insert((at.max(self.now), self.entries), event);
     }
@@ -267,12 +287,16 @@ impl World {
             }
             Event::Line(life, attempt, step) if alive(life) => self.line_does(attempt, step),
             Event::Attached(life, attempt) if alive(life) => self.attached(attempt),
+            Event::RingTimeout(life, attempt, tries) if alive(life) => {
+                self.rang_too_long(attempt, tries)
+            }
             Event::Store(..)
             | Event::Tell(..)
             | Event::ReadSetup(..)
             | Event::TellSetup(..)
             | Event::Line(..)
-            | Event::Attached(..) => Ok(()),
+            | Event::Attached(..)
+            | Event::RingTimeout(..) => Ok(()),
         }
     }
 
@@ -529,6 +553,9 @@ impl World {
         let ids = IdSource::new(self.wall().as_millisecond(), self.rng.random());
         self.scheduler = Some(Scheduler::new(ids, self.scene.max_calls, self.wall()));
         self.reading = false;
+        if let Some(network) = &mut self.network {
+            network.boot();
+        }
         self.changed();
     }
 
@@ -572,6 +599,9 @@ impl World {
                 self.report.crashes += 1;
                 self.scheduler = None;
                 self.calls.clear();
+                if let Some(network) = &mut self.network {
+                    network.crash();
+                }
                 self.known = DiallerSetup::default();
                 self.at(self.now + length, Event::Boot);
                 return Ok(());
@@ -593,6 +623,10 @@ impl World {
             self.now,
         )?;
         let id = placement.attempt.id;
+        if self.network.is_some() {
+            self.calls.insert(id, LineCall::new(&placement, &mut self.rng));
+            return self.place_on_wire(&placement);
+        }
         let weather = self.weather[placement.carrier.id.0 as usize - 1];
         let steps = line::fate(weather, placement.settings.ring_timeout_seconds, &mut self.rng);
         self.calls.insert(id, LineCall::new(&placement, &mut self.rng));
@@ -603,7 +637,7 @@ impl World {
         Ok(())
     }
 
-    fn line_does(&mut self, attempt: AttemptId, step: Step) -> Check {
+    pub(crate) fn line_does(&mut self, attempt: AttemptId, step: Step) -> Check {
         let wall = self.wall();
         let Some(call) = self.calls.get_mut(&attempt) else { return Ok(()) };
         match step {
@@ -615,6 +649,10 @@ impl World {
             }
             Step::Answer => {
                 call.answered(wall);
+                let tries = call.tries;
+                if let Some(network) = &mut self.network {
+                    network.record.answered(attempt, tries, network.time(self.now));
+                }
                 self.tell(Input::Call(attempt, CallEvent::Answered))?;
                 let Some(call) = self.calls.get(&attempt) else { return Ok(()) };
                 let patience = SignedDuration::from_millis(call.abandon_after_ms)
@@ -635,6 +673,13 @@ impl World {
             }
             Step::End(ending, sip_code, retry_after) => {
                 let Some(call) = self.calls.remove(&attempt) else { return Ok(()) };
+                if let Some(network) = &mut self.network {
+                    let time = network.time(self.now);
+                    network.record.ended(attempt, call.tries, ending, time)?;
+                    if self.fault != Some(Fault::ForgetsToHangUp) {
+                        network.hang_up(attempt, self.now)?;
+                    }
+                }
                 self.judge.ended(attempt, ending, call.has_rung());
                 let report = Box::new(call.end(ending, sip_code, retry_after, wall));
                 if self.fault == Some(Fault::LosesReports) {

@@ -8,7 +8,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("crates/carrier", &["wire"]),
     ("crates/domain", &[]),
     ("crates/engine", &["domain", "store", "wire"]),
-    ("crates/sim", &["domain"]),
+    ("crates/sim", &["domain", "wire"]),
     ("crates/store", &["domain"]),
     ("crates/web", &["domain", "store"]),
     ("crates/wire", &[]),
