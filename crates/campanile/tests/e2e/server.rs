@@ -305,8 +305,13 @@ pub(crate) fn text(value: &Value) -> String {
 
 /// `count` Indian mobile numbers with a name each.
 pub(crate) fn contacts(count: usize) -> String {
+    contacts_from(0, count)
+}
+
+/// The same, of other numbers: no number is called by two campaigns at once.
+pub(crate) fn contacts_from(first: usize, count: usize) -> String {
     let mut csv = String::from("phone_number,name\n");
-    for index in 0..count {
+    for index in first..first + count {
         csv += &format!("+9198200{index:05},Contact {index}\n");
     }
     csv

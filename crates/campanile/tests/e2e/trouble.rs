@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use crate::{
     far_end::FarEnd,
-    server::{Server, contacts, open_campaign, text},
+    server::{Server, contacts_from, open_campaign, text},
 };
 
 /// A server with several campaigns, each with a carrier of its own.
@@ -38,7 +38,8 @@ impl House {
         Self { server, dir, bot, carriers: 0 }
     }
 
-    /// A campaign of `count` contacts, started, through a carrier of its own.
+    /// A campaign of `count` contacts of its own, 500 at most, started, through a carrier of
+    /// its own.
     async fn dial(&mut self, count: usize, carrier: Value, settings: Value) -> String {
         self.carriers += 1;
         let name = format!("carrier {}", self.carriers);
@@ -54,7 +55,8 @@ impl House {
         let number = text(&server.call("POST", "/numbers", number).await["id"]);
         let settings = with(open_campaign(&name, &number, &self.bot), settings);
         let campaign = text(&server.call("POST", "/campaigns", settings).await["id"]);
-        server.upload(&campaign, contacts(count)).await;
+        let first = self.carriers as usize * 500;
+        server.upload(&campaign, contacts_from(first, count)).await;
         self.act(&campaign, "start").await;
         campaign
     }
