@@ -54,6 +54,8 @@ pub(crate) enum Act {
     Crash(SignedDuration),
     /// The wall clock is set back.
     ClockBack(SignedDuration),
+    /// The wall clock jumps forward.
+    ClockForward(SignedDuration),
 }
 
 /// What a carrier does to the calls it is given.
@@ -154,7 +156,7 @@ impl Scene {
 
     fn misfortune(&mut self, rng: &mut StdRng, at: Timestamp) {
         let carrier = rng.random_range(0..self.carriers.len());
-        match rng.random_range(0..7) {
+        match rng.random_range(0..8) {
             0 => {
                 let weather = match rng.random_range(0..4) {
                     0 => Weather::Overloaded {
@@ -186,6 +188,12 @@ impl Scene {
             5 => {
                 let length = SignedDuration::from_secs(rng.random_range(1..7_200));
                 self.acts.push((at, Act::ClockBack(length)));
+            }
+            6 => {
+                let length = SignedDuration::from_hours(if rng.random_bool(0.5) { 1 } else { 25 });
+                let forward = rng.random_bool(0.5);
+                let jump = if forward { Act::ClockForward } else { Act::ClockBack };
+                self.acts.push((at, jump(length)));
             }
             _ => {
                 let length = SignedDuration::from_millis(rng.random_range(500..90_000));

@@ -69,7 +69,7 @@ pub(crate) struct World {
     scene: Scene,
     /// True time.
     pub(crate) now: Timestamp,
-    /// How far the wall clock is behind.
+    /// How far the wall clock is behind; negative when it is ahead.
     behind: SignedDuration,
     agenda: BTreeMap<(Timestamp, u64), Event>,
     entries: u64,
@@ -595,6 +595,7 @@ impl World {
             }
             Act::Outage(length) => self.store_down_until = self.now + length,
             Act::ClockBack(length) => self.behind += length,
+            Act::ClockForward(length) => self.behind -= length,
             Act::Crash(length) => {
                 self.report.crashes += 1;
                 self.scheduler = None;
