@@ -60,12 +60,22 @@ pub(crate) struct Rounds {
     /// Measure this program instead of building one, to compare two versions.
     #[arg(long)]
     binary: Option<PathBuf>,
+    /// Use this `bench_peer` instead of building one.
+    #[arg(long)]
+    peer: Option<PathBuf>,
     /// One JSON object a round and a last one with the medians, instead of text.
     #[arg(long)]
     json: bool,
 }
 
 impl Rounds {
+    fn peer(&self) -> Result<PathBuf> {
+        match &self.peer {
+            Some(peer) => Ok(peer.clone()),
+            None => server::build_peer(),
+        }
+    }
+
     fn binary(&self) -> Result<PathBuf> {
         match &self.binary {
             Some(binary) => Ok(binary.clone()),

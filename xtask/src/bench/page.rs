@@ -29,7 +29,7 @@ const PASSWORD: &str = "a-long-enough-password";
 /// Runs it.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let binary = options.rounds.binary()?;
-    let peer = server::build_peer()?;
+    let peer = options.rounds.peer()?;
     let data = tempfile::tempdir()?;
     let size = [options.contacts, options.contacts, 100];
     let (campaign, middle) = server::fill(&peer, data.path(), size)?;

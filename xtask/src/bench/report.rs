@@ -71,7 +71,7 @@ impl Subject {
 /// Runs it.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let binary = options.rounds.binary()?;
-    let peer = server::build_peer()?;
+    let peer = options.rounds.peer()?;
     let subjects = [0, options.variables].map(|variables| {
         Subject::make(&binary, &peer, options.attempts, variables).context("a big run")
     });

@@ -35,7 +35,7 @@ struct Import {
 /// Runs it.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let binary = options.rounds.binary()?;
-    let peer = server::build_peer()?;
+    let peer = options.rounds.peer()?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("contacts.csv");
     let csv = csv(options.rows);
