@@ -175,7 +175,7 @@ impl MediaThread {
             let mut now = self.clock.now();
             self.read_on(now);
             for (number, event) in events.iter().enumerate() {
-                if number % ROUND == ROUND - 1 {
+                if number % ROUND == 0 {
                     // Who must send does not wait until all have been heard.
                     now = self.clock.now();
                     self.turn(now);
