@@ -20,12 +20,15 @@ use super::arrivals::{Arrivals, Judged, header, is_passing};
 
 const SLOT: Duration = Duration::from_millis(2);
 const SLOTS: usize = 10;
+/// Half a second: as often an unanswered BYE is repeated.
+const BYE_SLOTS: u32 = 250;
 
 /// A thread with the phones of all callees.
 pub(super) struct FarEnd {
     sip: SocketAddr,
     up: Arc<AtomicU32>,
     stop: Arc<AtomicBool>,
+    hang_up: Arc<AtomicBool>,
     measure: SyncSender<Duration>,
     judged: Receiver<Result<Judged>>,
     thread: Option<JoinHandle<Result<()>>>,
@@ -41,12 +44,17 @@ struct Phones {
     slots: [Vec<Voice>; SLOTS],
     next_slot: usize,
     up: Arc<AtomicU32>,
+    /// All calls are to be hung up.
+    hang_up: Arc<AtomicBool>,
 }
 
 struct Call {
     to: SocketAddr,
     slot: usize,
     answer: Vec<u8>,
+    /// Where the call came from, and what ends it.
+    caller: SocketAddr,
+    bye: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +72,7 @@ impl FarEnd {
         let address = sip.local_addr()?;
         let up = Arc::new(AtomicU32::new(0));
         let stop = Arc::new(AtomicBool::new(false));
+        let hang_up = Arc::new(AtomicBool::new(false));
         let (measure, asked) = sync_channel(1);
         let (told, judged) = sync_channel(1);
         let mut phones = Phones {
@@ -74,10 +83,11 @@ impl FarEnd {
             slots: Default::default(),
             next_slot: 0,
             up: up.clone(),
+            hang_up: hang_up.clone(),
         };
         let stopped = stop.clone();
         let thread = thread::spawn(move || phones.run(&stopped, &asked, &told));
-        Ok(Self { sip: address, up, stop, measure, judged, thread: Some(thread) })
+        Ok(Self { sip: address, up, stop, hang_up, measure, judged, thread: Some(thread) })
     }
 
     /// Where to send INVITEs.
@@ -88,6 +98,11 @@ impl FarEnd {
     /// Calls that were answered and not hung up.
     pub(super) fn up(&self) -> u32 {
         self.up.load(Ordering::Relaxed)
+    }
+
+    /// Hangs all calls up; those that come afterwards stay.
+    pub(super) fn hang_up(&self) {
+        self.hang_up.store(true, Ordering::Relaxed);
     }
 
     /// Judges what comes in the next `window`.
@@ -123,6 +138,13 @@ impl Phones {
             self.speak(slot as usize % SLOTS)?;
             self.arrivals.read()?;
             self.signal(&mut buffer)?;
+            if slot % BYE_SLOTS == 0 && self.hang_up.load(Ordering::Relaxed) {
+                // Until each has been answered.
+                for call in self.calls.values() {
+                    self.sip.send_to(&call.bye, call.caller)?;
+                }
+                self.hang_up.store(!self.calls.is_empty(), Ordering::Relaxed);
+            }
             if let Ok(window) = asked.try_recv() {
                 self.arrivals.record();
                 recording = Some((Instant::now() + window, window));
@@ -165,13 +187,13 @@ impl Phones {
                 Err(error) => return Err(error.into()),
             };
             let text = String::from_utf8_lossy(&buffer[..bytes]).into_owned();
-            if let Some(answer) = self.answer(&text)? {
+            if let Some(answer) = self.answer(&text, from)? {
                 self.sip.send_to(&answer, from)?;
             }
         }
     }
 
-    fn answer(&mut self, request: &str) -> Result<Option<Vec<u8>>> {
+    fn answer(&mut self, request: &str, from: SocketAddr) -> Result<Option<Vec<u8>>> {
         let (head, body) = request.split_once("\r\n\r\n").unwrap_or((request, ""));
         let method = head.split(' ').next().unwrap_or_default();
         let call_id = field(head, "Call-ID").context("a request without Call-ID")?.to_owned();
@@ -186,19 +208,30 @@ impl Phones {
                 let slot = self.next_slot;
                 self.next_slot = (slot + 1) % SLOTS;
                 self.slots[slot].push(Voice { to, sequence: 0, timestamp: 0 });
-                self.calls.insert(call_id, Call { to, slot, answer: answer.clone() });
+                let bye = bye(head, from, self.sip.local_addr()?)?;
+                let call = Call { to, slot, answer: answer.clone(), caller: from, bye };
+                self.calls.insert(call_id, call);
                 self.up.fetch_add(1, Ordering::Relaxed);
                 Ok(Some(answer))
             }
+            // Our BYE was answered.
+            "SIP/2.0" => {
+                self.end(&call_id);
+                Ok(None)
+            }
             "BYE" => {
-                if let Some(call) = self.calls.remove(&call_id) {
-                    self.slots[call.slot].retain(|voice| voice.to != call.to);
-                    self.arrivals.forget(call.to.port());
-                    self.up.fetch_sub(1, Ordering::Relaxed);
-                }
+                self.end(&call_id);
                 Ok(Some(ok(head, self.sip.local_addr()?, "")))
             }
             _ => Ok(Some(ok(head, self.sip.local_addr()?, ""))),
+        }
+    }
+
+    fn end(&mut self, call_id: &str) {
+        if let Some(call) = self.calls.remove(call_id) {
+            self.slots[call.slot].retain(|voice| voice.to != call.to);
+            self.arrivals.forget(call.to.port());
+            self.up.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -235,6 +268,20 @@ fn ok(head: &str, contact: SocketAddr, body: &str) -> Vec<u8> {
     answer +=
         &format!("Contact: <sip:far@{contact}>\r\n{kind}Content-Length: {length}\r\n\r\n{body}");
     answer.into_bytes()
+}
+
+/// What ends the call that this INVITE began.
+fn bye(head: &str, caller: SocketAddr, contact: SocketAddr) -> Result<Vec<u8>> {
+    let of = |name: &str| field(head, name).with_context(|| format!("an INVITE without {name}"));
+    let call_id = of("Call-ID")?;
+    Ok(format!(
+        "BYE sip:{caller} SIP/2.0\r\nVia: SIP/2.0/UDP {contact};branch=z9hG4bK{}\r\nMax-Forwards: 70\r\n\
+         From: {};tag=far\r\nTo: {}\r\nCall-ID: {call_id}\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n",
+        call_id.replace(|letter: char| !letter.is_ascii_alphanumeric(), ""),
+        of("To")?,
+        of("From")?,
+    )
+    .into_bytes())
 }
 
 fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
@@ -279,5 +326,21 @@ mod tests {
         assert_eq!(far_end.up(), 1);
         assert!(ask(&INVITE.replace("INVITE", "BYE")).starts_with("SIP/2.0 200 OK"));
         assert_eq!(far_end.up(), 0);
+        ask(&INVITE.replace("x@y", "z@y"));
+        far_end.hang_up();
+        let mut buffer = [0; 2_048];
+        let bytes = caller.recv(&mut buffer).unwrap();
+        let bye = String::from_utf8_lossy(&buffer[..bytes]).into_owned();
+        assert!(bye.starts_with("BYE sip:127.0.0.1:"), "{bye}");
+        assert!(
+            bye.contains("From: <sip:+91@127.0.0.1>;tag=far\r\nTo: <sip:a@b>;tag=1\r\n"),
+            "{bye}"
+        );
+        caller.send_to(b"SIP/2.0 200 OK\r\nCall-ID: z@y\r\n\r\n", far_end.sip()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while far_end.up() > 0 {
+            assert!(Instant::now() < deadline, "an answered BYE ends the call");
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 }
