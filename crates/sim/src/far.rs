@@ -17,7 +17,7 @@ use crate::{
     store::Store,
 };
 
-/// A far end talks so long at most, ms; it does not wait for whoever died.
+/// A far end rings and talks so long at most, ms: whoever called may have died.
 const PATIENCE_MS: u64 = 200_000;
 /// Two ends of a call may differ by so much when nothing of it was lost: a second, and
 /// the ways of the answer and of the BYE.
@@ -176,15 +176,16 @@ impl FarEnd {
             let at = now + Duration::from_millis(after_ms);
             self.agenda.insert((at, self.entries), (key, act));
         };
+        plan(PATIENCE_MS, Act::HangUp);
         for (after_ms, step) in line::fate(weather, 0, rng) {
             let after_ms = u64::try_from(after_ms).unwrap_or(0);
             match step {
                 Step::Ring => plan(after_ms, Act::Ring),
                 Step::Answer => {
                     plan(after_ms, Act::Answer);
-                    let impatient = rng.random_bool(0.5);
-                    let talk = if impatient { rng.random_range(500..90_000) } else { PATIENCE_MS };
-                    plan(after_ms + talk, Act::HangUp);
+                    if rng.random_bool(0.5) {
+                        plan(after_ms + rng.random_range(500..90_000), Act::HangUp);
+                    }
                 }
                 Step::End(Ending::Refused { sip_code, .. }, _, retry_after) => {
                     plan(after_ms, Act::Reject(sip_code, retry_after));

@@ -72,6 +72,9 @@ pub(crate) struct World {
     /// How far the wall clock is behind; negative when it is ahead.
     behind: SignedDuration,
     agenda: BTreeMap<(Timestamp, u64), Event>,
+    /// The process dies before this event of the agenda, whatever it is.
+    dies_before: Option<u64>,
+    happened: u64,
     entries: u64,
     pub(crate) store: Store,
     store_down_until: Timestamp,
@@ -129,6 +132,8 @@ impl World {
             now,
             behind: SignedDuration::ZERO,
             agenda: BTreeMap::new(),
+            dies_before: None,
+            happened: 0,
             entries: 0,
             store,
             store_down_until: now,
@@ -169,6 +174,7 @@ impl World {
             world.at(at, Event::Act(act));
         }
         world.at(now, Event::Boot);
+        world.dies_before = world.rng.random_bool(0.3).then(|| world.rng.random_range(10..2_000));
         world
     }
 
@@ -200,6 +206,10 @@ impl World {
                 }
                 (None, Some(at)) => {
                     self.now = self.now.max(at);
+                    self.happened += 1;
+                    if self.dies_before == Some(self.happened) && self.scheduler.is_some() {
+                        self.act(Act::Crash(SignedDuration::from_secs(2)))?;
+                    }
                     if let Some((_, event)) = self.agenda.pop_first() {
                         self.happen(event)?;
                     }
