@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::{Rounds, load_average, median, server};
@@ -154,11 +154,7 @@ impl<'a> Bench<'a> {
         let judged = self.far_end.measure(window);
         let cpu = self.server.process.cpu()? - cpu;
         let memory = self.server.process.memory()?.saturating_sub(self.idle);
-        let up = self.far_end.up();
-        if up != calls {
-            let stats = self.server.api.get(&format!("{path}/stats"))?;
-            bail!("only {up} calls lasted: {stats:#}");
-        }
+        ensure!(self.far_end.up() == calls, "only {} calls lasted", self.far_end.up());
         self.far_end.hang_up();
         self.wait("hung up", Duration::from_secs(60), |up| up == 0)?;
         let settled = self.settled(&path)?;
