@@ -84,6 +84,11 @@ impl Rounds {
     }
 }
 
+/// Builds the program as users have it, and says where it is.
+pub(crate) fn release_binary() -> Result<PathBuf> {
+    server::build()
+}
+
 /// Runs the benchmark that was asked for.
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.subject {

@@ -1,10 +1,10 @@
 //! `cargo xtask kill`: the kill tests with as many kills and contacts as asked for.
 
-use std::{process::Command, time::Instant};
+use std::{path::PathBuf, process::Command, time::Instant};
 
 use anyhow::{Result, ensure};
 
-use crate::tree;
+use crate::{bench, tree};
 
 /// What to live through.
 #[derive(Debug, clap::Args)]
@@ -21,6 +21,9 @@ pub(crate) struct Options {
     /// Cut the power: all that was not synced is lost with the process, or reaches the disk in part.
     #[arg(long)]
     power: bool,
+    /// Kill this program instead of a release build of today's tree.
+    #[arg(long)]
+    binary: Option<PathBuf>,
     /// With --power: nothing that was not synced reaches the disk.
     #[arg(long, requires = "power")]
     whole: bool,
@@ -33,10 +36,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     } else {
         "kill::kills_in_mid_campaign_dial_nothing_twice_and_lose_nobody"
     };
+    let binary = match &options.binary {
+        Some(binary) => binary.clone(),
+        None => bench::release_binary()?,
+    };
     let mut command: Command = tree::cargo();
     command
         .args(["test", "--package", "campanile", "--test", "e2e", "--"])
         .args(["--exact", test, "--nocapture"])
+        .env("CAMPANILE_BINARY", binary.canonicalize()?)
         .env("CAMPANILE_KILLS", options.kills.to_string())
         .env("CAMPANILE_CONTACTS", options.contacts.to_string());
     if let Some(seed) = options.seed {

@@ -172,7 +172,9 @@ impl<L: Line> Runner<L> {
     fn on_calls(&mut self, attempt: AttemptId, event: CallEvent) {
         self.on_call(attempt, event);
         for _ in 1..BURST_MAX {
-            let Some(Some((attempt, event))) = self.line.next_event().now_or_never() else { return };
+            let Some(Some((attempt, event))) = self.line.next_event().now_or_never() else {
+                return;
+            };
             self.on_call(attempt, event);
         }
     }

@@ -207,10 +207,10 @@ impl Network {
         if let Some(agent) = &mut self.ours {
             agent.handle_timeout(time);
         }
-        for index in 0..self.far.len() {
+        for (index, sky) in skies.iter().enumerate() {
             self.far[index].wake(time, &mut self.record);
             self.collect_far(index, now)?;
-            self.far[index].hear(time, skies[index], store, &mut self.record, &mut self.rng)?;
+            self.far[index].hear(time, *sky, store, &mut self.record, &mut self.rng)?;
         }
         self.collect(now)
     }

@@ -1,9 +1,10 @@
 //! The world: a clock, an agenda, and the loop that the runner is in the product.
 
+mod answers;
+
 use std::collections::{BTreeMap, HashMap};
 
 use campanile_domain::{
-    attempt::{Finish, NewAttempt},
     campaign::{Action, Status},
     contact::ContactState,
     ids::{AttemptId, CampaignId, CarrierId, IdSource},
@@ -436,119 +437,6 @@ impl World {
                 self.store_gets(command);
                 Ok(())
             }
-        }
-    }
-
-    fn store_gets(&mut self, command: Command) {
-        // Most commits are quick; some wait for a checkpoint.
-        let us = if self.rng.random_bool(0.02) { 100_000..1_500_000 } else { 200..15_000 };
-        self.soon(us, Event::Store(self.life, command));
-    }
-
-    fn answer(&mut self, input: Input) {
-        // Now and then the loop is busy with something else.
-        let us = if self.rng.random_bool(0.03) { 20_000..600_000 } else { 50..5_000 };
-        self.soon(us, Event::Tell(self.life, input));
-    }
-
-    /// The store commits, or fails to.
-    fn store_does(&mut self, command: Command) -> Check {
-        let wall = self.wall();
-        let down = self.now < self.store_down_until || self.rng.random_bool(0.003);
-        match command {
-            Command::Lease { campaign, run, .. } if down => {
-                let _ = run;
-                self.answer(Input::StoreFailed { campaign, attempt: None });
-            }
-            Command::Lease { campaign, run, max } => {
-                let (leases, queue) = self.store.lease(campaign, max, wall);
-                self.answer(Input::Leased { campaign, run, leases, queue });
-            }
-            Command::Record(attempt) => self.record(attempt, down),
-            Command::Reroute(attempt) => {
-                let (id, campaign) = (attempt.id, attempt.lease.campaign);
-                let written = (!down || self.rng.random_bool(0.5)) && self.store.reroute(&attempt);
-                self.answer(match (down, written) {
-                    (true, _) => Input::StoreFailed { campaign, attempt: Some(id) },
-                    (false, true) => Input::Recorded(id),
-                    (false, false) => Input::NotRecorded(id),
-                });
-            }
-            Command::Bar(leases) if down => {
-                self.soon(200_000..900_000, Event::Store(self.life, Command::Bar(leases)));
-            }
-            Command::Bar(leases) => {
-                self.report.barred += leases.len() as u64;
-                self.store.bar(&leases);
-                self.changed();
-            }
-            Command::Finish(finish) if down => {
-                // The loop does not let go of an end.
-                self.soon(200_000..900_000, Event::Store(self.life, Command::Finish(finish)));
-            }
-            Command::Finish(finish) => self.finish(&finish),
-            Command::Release(leases) if down => {
-                self.soon(200_000..900_000, Event::Store(self.life, Command::Release(leases)));
-            }
-            Command::Release(leases) => self.store.release(&leases),
-            Command::Complete { campaign, .. }
-            | Command::Sweep { campaign, .. }
-            | Command::Fail { campaign, .. }
-                if down =>
-            {
-                self.answer(Input::StoreFailed { campaign, attempt: None });
-            }
-            Command::Complete { campaign, .. } => {
-                self.store.complete(campaign, wall);
-                self.changed();
-            }
-            Command::Sweep { campaign, .. } => {
-                self.store.sweep(campaign);
-                self.changed();
-            }
-            Command::Fail { campaign, .. } => {
-                self.store.act(campaign, Action::Fail, wall);
-                self.changed();
-            }
-            Command::Place(_)
-            | Command::Connect(_)
-            | Command::Abandon(_)
-            | Command::HangUp(_)
-            | Command::Alarm(_)
-            | Command::Progress(_) => {}
-        }
-        Ok(())
-    }
-
-    fn record(&mut self, attempt: NewAttempt, down: bool) {
-        let (id, campaign) = (attempt.id, attempt.lease.campaign);
-        // A commit whose answer was lost may have happened.
-        let written = (!down || self.rng.random_bool(0.5)) && self.store.record(&attempt);
-        if down {
-            self.answer(Input::StoreFailed { campaign, attempt: Some(id) });
-        } else if self.fault == Some(Fault::AnswersBeforeWriting) {
-        } else if written {
-            self.answer(Input::Recorded(id));
-        } else {
-            self.answer(Input::NotRecorded(id));
-        }
-    }
-
-    fn finish(&mut self, finish: &Finish) {
-        let attempt = finish.attempt.id;
-        if let Some(queue) = self.store.finish(finish, self.wall()) {
-            self.answer(Input::Settled { attempt, queue });
-        }
-    }
-
-    /// Something was committed that the dialler may want to look at.
-    fn changed(&mut self) {
-        if self.fault == Some(Fault::HidesChanges) && !self.known.campaigns.is_empty() {
-            return;
-        }
-        self.changed = true;
-        if !self.reading && self.scheduler.is_some() {
-            self.read_setup();
         }
     }
 

@@ -10,9 +10,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-/// The binary under test.
+/// The binary under test; `cargo xtask kill` names the one of a release.
 pub(crate) fn binary() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_campanile"))
+    let ours = || env!("CARGO_BIN_EXE_campanile").into();
+    Command::new(std::env::var_os("CAMPANILE_BINARY").unwrap_or_else(ours))
 }
 
 /// Ends a process that this test started, by its id, whatever way the test ends.
@@ -149,8 +150,8 @@ impl Server {
         more: &[&str],
         environment: Vec<(String, String)>,
     ) -> Result<Self, String> {
-        let mut child = Self::spawn(data, more, &environment);
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut process = Process(Self::spawn(data, more, &environment));
+        let mut lines = BufReader::new(process.0.stdout.take().unwrap()).lines();
         let (mut url, mut sip, mut setup) = (None, None, None);
         // `serve` prints a block of `name  value` lines and then `ready`.
         for line in &mut lines {
@@ -171,7 +172,7 @@ impl Server {
         };
         let sip = sip.expect("it says where it speaks SIP").parse().unwrap();
         let http = reqwest::Client::new();
-        Ok(Self { process: Process(child), url, sip, setup, key, environment, http })
+        Ok(Self { process, url, sip, setup, key, environment, http })
     }
 
     /// One API call that must succeed.

@@ -62,11 +62,7 @@ pub(crate) fn name_last_carrier(
     Ok(())
 }
 
-fn write_carrier(
-    batch: &mut Batch<'_>,
-    new: &NewAttempt,
-    tries: u32,
-) -> Result<usize, StoreError> {
+fn write_carrier(batch: &mut Batch<'_>, new: &NewAttempt, tries: u32) -> Result<usize, StoreError> {
     let carrier = batch.carrier_name(new.carrier)?;
     Ok(sql::run(
         batch.db,

@@ -118,7 +118,9 @@ async fn an_abandoned_contact_is_owed_a_seat_until_it_is_served() {
     let id = world.running(1).await;
     let mut owed = Vec::new();
     for (hour, outcome) in
-        [Outcome::NoAnswer, Outcome::Abandoned, Outcome::Busy, Outcome::Abandoned].iter().enumerate()
+        [Outcome::NoAnswer, Outcome::Abandoned, Outcome::Busy, Outcome::Abandoned]
+            .iter()
+            .enumerate()
     {
         let now = after(hour as i64 * 3_600);
         let claim = world.lease(id, 1, now).await.pop().unwrap();

@@ -182,7 +182,8 @@ async fn compressed_and_foreign_bodies_are_refused_with_what_to_do() {
     let path = format!("{}/contacts", server.draft().await);
     let bomb = [b"\x1F\x8B\x08\x00".as_slice(), &[0; 64]].concat();
     let csv = || format!("phone_number\n+{PHONE}\n").into_bytes();
-    let cases: [(&str, &[(&str, &str)], Vec<u8>, &str); 5] = [
+    type Upload<'a> = (&'a str, &'a [(&'a str, &'a str)], Vec<u8>, &'a str);
+    let cases: [Upload<'_>; 5] = [
         ("gzip as its coding", &[("content-encoding", "gzip")], csv(), "uncompressed"),
         ("gzip without saying so", &[], bomb, "unpack it"),
         ("zip", &[], b"PK\x03\x04\x14\0\0\0\x08\0".to_vec(), "save the sheet as CSV"),

@@ -14,6 +14,8 @@ use crate::server::text;
 
 /// How soon after its start a dialler with work must have sent its first INVITE.
 const FIRST_INVITE_WITHIN: Duration = Duration::from_secs(3);
+/// The same for a build without optimisation, between other tests on a busy machine.
+const FIRST_INVITE_WITHIN_AT_LEISURE: Duration = Duration::from_secs(20);
 
 type Row = HashMap<String, String>;
 
@@ -175,7 +177,9 @@ fn comebacks(
         if first.is_some() {
             comebacks.push(took);
         }
-        if took > FIRST_INVITE_WITHIN {
+        let is_release = std::env::var_os("CAMPANILE_BINARY").is_some();
+        let limit = if is_release { FIRST_INVITE_WITHIN } else { FIRST_INVITE_WITHIN_AT_LEISURE };
+        if took > limit {
             broken.push(format!("the first INVITE came {took:.2?} after the start"));
         }
     }

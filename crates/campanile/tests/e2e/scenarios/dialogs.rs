@@ -105,7 +105,7 @@ pub(super) fn all() -> Vec<Scenario> {
         talk("a request older than the last", |far| {
             let old = far.next_request("OPTIONS", "", "");
             is_told(far, "OPTIONS", "", "", 200);
-            far.send(old.text().to_owned());
+            far.send(old.text());
             assert_eq!(far.is_answered(&old).code, 500);
         }),
         talk("a CANCEL that comes too late", |far| {
@@ -163,7 +163,7 @@ fn partings() -> Vec<Scenario> {
             far.talks();
             let bye = far.request("BYE", "", "");
             assert_eq!(far.is_answered(&bye).code, 200);
-            far.send(bye.text().to_owned());
+            far.send(bye.text());
             assert_eq!(far.is_answered(&bye).code, 200);
         })
         .listens(),

@@ -99,11 +99,12 @@ impl Judge {
 
     /// RFC 3261 17.1.1.3 for refusals, 13.2.2.4 for answers.
     fn ack(&self, ack: &Request, tag: &str) {
-        let finals = self.answers.iter().filter(|answer| {
+        let mut finals = self.answers.iter().filter(|answer| {
             let same_tag = param(&answer.to, "tag").unwrap_or_default() == tag;
             answer.cseq == ack.cseq() && answer.code >= 200 && same_tag
         });
-        let last = finals.last().unwrap_or_else(|| panic!("what is acknowledged? {}", ack.text()));
+        let last = finals.next_back();
+        let last = last.unwrap_or_else(|| panic!("what is acknowledged? {}", ack.text()));
         if last.code >= 300 {
             let invite = self.invites.iter().find(|invite| invite.branch() == ack.branch());
             let invite = invite.unwrap_or_else(|| panic!("ACK of another branch: {}", ack.text()));

@@ -207,7 +207,7 @@ impl Peer {
     /// Sends a request within the call.
     pub(super) fn request(&mut self, method: &str, more: &str, body: &str) -> Request {
         let request = self.next_request(method, more, body);
-        self.send(request.text().to_owned());
+        self.send(request.text());
         request
     }
 
@@ -260,7 +260,7 @@ impl Peer {
     pub(super) fn acknowledge(&mut self, body: &str) {
         let more = if body.is_empty() { "" } else { AS_SDP };
         let ack = self.next_request("ACK", more, body);
-        self.send(ack.text().to_owned());
+        self.send(ack.text());
     }
 
     /// Listens on until the call is over for everybody: nothing may come any more.

@@ -69,7 +69,7 @@ pub(super) fn all() -> Vec<Scenario> {
         Scenario::new("302 to and fro for ever", ("unreachable", "302"), |far| {
             let here = far.addr().to_string();
             for _ in 0..4 {
-                redirected(far, MOVED, &[here.clone()]);
+                redirected(far, MOVED, std::slice::from_ref(&here));
             }
         }),
         Scenario::new("302 to a telephone number", ("unreachable", "302"), |far| {

@@ -442,7 +442,9 @@ fn advice(code: ReasonCode) -> &'static str {
         R::AnotherCall => {
             "Nobody is called by two campaigns at once. It goes on by itself when that call is over."
         }
-        R::NumberBarred => "Add its country to the campaign’s allowed countries, if it may be called.",
+        R::NumberBarred => {
+            "Add its country to the campaign’s allowed countries, if it may be called."
+        }
         R::DailyLimit => {
             "A guard against toll fraud, for all campaigns together. If these calls are wanted, \
              raise the limit in the configuration file and restart the server."
