@@ -243,9 +243,10 @@ const CASES: &[Case] = &[
     },
     Case {
         name: "a redirection to itself",
-        expected: ("unreachable", "302"),
+        // It is followed, as to any other place of the callee.
+        expected: ("busy", "486"),
         nonsense: |request, _| {
-            let here = format!("Contact: <sip:{}@127.0.0.1>\r\n", request.callee());
+            let here = format!("Contact: {}\r\n", request.header("To"));
             vec![request.answer("302 Moved Temporarily", &here, "")]
         },
     },
