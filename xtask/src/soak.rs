@@ -10,7 +10,7 @@ use crate::{install, tree};
 /// What to run; everything, unless something is named.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Place so many short calls and compare what is held before and after [10000].
+    /// Place so many short calls and compare what is held before and after (10,000 unless told otherwise).
     #[arg(long, num_args = 0..=1, default_missing_value = "10000")]
     calls: Option<u32>,
     /// Call over lines that lose 5, 10 and 20 % of all datagrams, both ways.

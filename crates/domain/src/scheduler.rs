@@ -60,7 +60,7 @@ const WAKE_MIN: SignedDuration = SignedDuration::from_nanos(1);
 ///
 /// # When the store fails
 /// A record that failed may or may not be durable: it is never dialled. Its claim is
-/// given back and its attempt finished as [`Ending::NotSent`], of which the store
+/// given back and its attempt finished as [`Ending::NotSent`](crate::outcome::Ending::NotSent), of which the store
 /// does what fits: the one without a row, the other with. Nothing waits for the answer
 /// to such a `Finish`, because the store may know nothing of the attempt.
 pub struct Scheduler {
