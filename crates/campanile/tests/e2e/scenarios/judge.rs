@@ -61,6 +61,11 @@ impl Judge {
         true
     }
 
+    /// Whether anything of this call was heard.
+    pub(super) fn knows(&self, call_id: &str) -> bool {
+        self.known.iter().any(|(_, known, ..)| known == call_id)
+    }
+
     /// Remembers an answer that goes to the dialler.
     pub(super) fn say(&mut self, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);
