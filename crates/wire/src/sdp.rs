@@ -1,9 +1,12 @@
 //! The session descriptions of a telephone call (RFC 8866, RFC 3264): one audio stream, G.711
 //! and telephone events.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    io::{self, Write as _},
+    net::{IpAddr, SocketAddr},
+};
 
-use sdp_types::{Attribute, Connection, Media, MediaType, Origin, RtpMap, Session, TransportProto};
+use sdp_types::{Attribute, Media, RtpMap, Session};
 
 /// The payload type that we offer for telephone events.
 const DTMF_PAYLOAD_TYPE: u8 = 101;
@@ -258,32 +261,35 @@ fn attribute<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
     attributes.iter().find(|known| known.attribute == name)?.value.as_deref()
 }
 
+/// Every call is offered one, so it is written as the text that it is, line by line.
 fn write(local: &Local, codecs: &[(Codec, u8)], dtmf: Option<u8>, direction: Direction) -> Vec<u8> {
-    let types = codecs.iter().map(|(_, payload_type)| *payload_type).chain(dtmf);
-    let formats = types.map(|payload_type| payload_type.to_string()).collect::<Vec<_>>().join(" ");
-    let mut media =
-        Media::new(MediaType::Audio, local.addr.port(), TransportProto::RtpAvp, formats);
-    let mut add = |attribute: &str, value: String| {
-        media.attributes.push(Attribute::with_value(attribute, value));
-    };
+    let mut out = Vec::with_capacity(320);
+    put(&mut out, local, codecs, dtmf, direction).expect("a Vec takes every byte");
+    out
+}
+
+fn put(
+    out: &mut Vec<u8>,
+    local: &Local,
+    codecs: &[(Codec, u8)],
+    dtmf: Option<u8>,
+    direction: Direction,
+) -> io::Result<()> {
+    let (ip, port) = (local.addr.ip(), local.addr.port());
+    let family = if ip.is_ipv4() { "IP4" } else { "IP6" };
+    write!(out, "v=0\r\no=- {} {} IN {family} {ip}\r\n", local.session, local.version)?;
+    write!(out, "s=-\r\nc=IN {family} {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP")?;
+    for payload_type in codecs.iter().map(|(_, payload_type)| *payload_type).chain(dtmf) {
+        write!(out, " {payload_type}")?;
+    }
+    out.extend_from_slice(b"\r\n");
     for (codec, payload_type) in codecs {
-        add("rtpmap", format!("{payload_type} {}/8000", codec.name()));
+        write!(out, "a=rtpmap:{payload_type} {}/8000\r\n", codec.name())?;
     }
     if let Some(dtmf) = dtmf {
-        add("rtpmap", format!("{dtmf} telephone-event/8000"));
-        add("fmtp", format!("{dtmf} 0-15"));
+        write!(out, "a=rtpmap:{dtmf} telephone-event/8000\r\na=fmtp:{dtmf} 0-15\r\n")?;
     }
-    add("ptime", PTIME_MS.to_string());
-    media.attributes.push(Attribute::new(direction.name()));
-
-    let mut origin = Origin::with_ip_addr(local.session, local.version, local.addr.ip());
-    origin.set_username("-");
-    let mut session = Session::new(origin, "-");
-    session.connection = Some(Connection::from_ip_addr(local.addr.ip()));
-    session.medias.push(media);
-    let mut bytes = Vec::with_capacity(320);
-    session.write(&mut bytes).expect("a Vec takes every byte");
-    bytes
+    write!(out, "a=ptime:{PTIME_MS}\r\na={}\r\n", direction.name())
 }
 
 #[cfg(test)]

@@ -168,7 +168,49 @@ fn what_cannot_be_used_says_why() {
     }
 }
 
+prop_compose! {
+    fn described()(
+        ip: std::net::IpAddr, port in 1..u16::MAX, first in 0..2_usize, both: bool,
+        session in 0..u64::MAX, version in 0..u64::MAX,
+    ) -> Local {
+        let codecs = BOTH.iter().cycle().skip(first).take(1 + usize::from(both)).copied().collect();
+        Local { addr: SocketAddr::new(ip, port), codecs, session, version }
+    }
+}
+
 proptest! {
+    #[test]
+    fn what_we_write_reads_back_as_it_was_meant(local in described(), events in 96..127_u8, way in 0..4_usize) {
+        prop_assert_eq!(own(&offer(&local)), Some(local.clone()));
+        let offered = parse(&offer(&local), &BOTH).unwrap();
+        prop_assert_eq!((offered.addr, offered.codec), (local.addr, local.codecs[0]));
+        prop_assert_eq!((offered.dtmf, offered.ptime), (Some(DTMF_PAYLOAD_TYPE), PTIME_MS));
+        prop_assert_eq!(offered.direction, Direction::SendRecv);
+
+        use Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
+        let (asked, answered) =
+            [(SendRecv, SendRecv), (SendOnly, RecvOnly), (RecvOnly, SendOnly), (Inactive, Inactive)][way];
+        let media = format!(
+            "m=audio 4000 RTP/AVP 97 {events}\r\na=rtpmap:97 {}/8000\r\n\
+             a=rtpmap:{events} telephone-event/8000\r\na={}\r\n",
+            local.codecs[0].name(),
+            asked.name()
+        );
+        prop_assume!(events != 97);
+        let (text, _) = answer(&said(&media), &local).unwrap();
+        let read = parse(&text, &BOTH).unwrap();
+        prop_assert_eq!((read.addr, read.codec, read.payload_type), (local.addr, local.codecs[0], 97));
+        prop_assert_eq!((read.dtmf, read.direction), (Some(events), answered));
+        let session = Session::parse(&text).unwrap();
+        prop_assert_eq!(session.origin.sess_id, local.session.to_string());
+        prop_assert_eq!(session.origin.sess_version, local.version);
+
+        // Byte for byte what the reader of others' descriptions would have written.
+        let mut again = Vec::new();
+        Session::parse(&offer(&local)).unwrap().write(&mut again).unwrap();
+        prop_assert_eq!(again, offer(&local));
+    }
+
     #[test]
     fn no_description_makes_the_parser_panic(mut bytes in Just(offer(&local())), at: prop::sample::Index, byte: u8) {
         let index = at.index(bytes.len());
