@@ -8,7 +8,8 @@ mod config;
 mod figures;
 mod handlers;
 mod head;
-pub(crate) mod panel;
+pub(crate) mod headline;
+mod panel;
 pub(crate) mod upload;
 
 use std::sync::Arc;

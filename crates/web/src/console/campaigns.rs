@@ -1,31 +1,31 @@
 //! The campaign list, `/dashboard/campaigns`: which are at work, why not, and the
 //! next thing to do (CO-1).
 
+mod newcomer;
+mod row;
+
 use axum::{
     Router,
     extract::{Query, State},
     response::{IntoResponse, Response},
     routing::get,
 };
-use campanile_domain::{
-    campaign::{CompletionReason, Status},
-    contact::ContactState,
-    ids::CampaignId,
-    live::LiveView,
-};
+use campanile_domain::{campaign::Status, ids::CampaignId, live::LiveView};
 use campanile_store::rows::{Campaign, CampaignFilter, Role};
 use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use self::newcomer::newcomer;
+pub(crate) use self::row::row;
 use super::{
-    Fault, Visit, assets,
-    campaign::{Powers, panel::row_reason},
-    icons::{self, Icon},
+    Fault, Visit,
+    campaign::Powers,
+    icons::Icon,
     layout::{Page, Place},
-    parts::{Shape, Stretch, Tone, bar, none, status_badge, status_look},
-    spark::{Sample, spark},
-    text::{count, counted, local_time, percent, rate, seconds_between, share},
+    parts::{none, status_look},
+    spark::Sample,
+    text::{count, counted, seconds_between},
 };
 use crate::{app::App, auth::Act, service};
 
@@ -304,211 +304,6 @@ fn table(list: &List) -> Markup {
                 }
                 tbody { @for each in &list.rows { (row(each, list.powers, list.now, fastest)) } }
             }
-        }
-    }
-}
-
-/// One campaign of the list, with its curve on the scale up to `fastest`.
-pub(crate) fn row(row: &Row, powers: Powers, now: Timestamp, fastest: f64) -> Markup {
-    let campaign = &row.campaign;
-    let id = campaign.id;
-    let metrics = campaign.sums.metrics();
-    let speed = row
-        .live
-        .as_deref()
-        .filter(|_| campaign.status == Status::Running)
-        .and_then(|live| live.dials_per_second);
-    let nil = || html! { span.nil { "--" } };
-    let ratio = |value: Option<f64>, digits| {
-        value.map_or_else(nil, |value| html! { (percent(value, digits)) })
-    };
-    let (tone, reason) = reason(row, now);
-    let limit = campaign.settings.pacing.abandon_limit;
-    let over = metrics.abandon_rate.is_some_and(|rate| rate > limit);
-    html! {
-        tr id={ "row-" (id) } data-part="" {
-            td.camp.two {
-                span {
-                    a.cut href={ "/dashboard/campaigns/" (id) } { (campaign.settings.name) }
-                    @if campaign.settings.always_on {
-                        span.badge.purple title="Always-on · runs until stopped" { (Icon::Infinity.draw()) "Always-on" }
-                    }
-                }
-                small class=[tone.map(|tone: Tone| format!("tone {}", tone.class()))] { (reason) }
-            }
-            td.st { div.status { (status_badge(campaign.status)) } }
-            td.prog { (progress(campaign)) }
-            td.num data-l="Dials/sec" {
-                div.sparkcell {
-                    (spark(tone_of(speed), "Dials a second", &row.dials, now, Some(fastest)))
-                    span { @match speed { Some(speed) => (rate(speed)), None => (nil()) } }
-                }
-            }
-            td.num data-l="Connected" { @if campaign.started.is_some() { (count(campaign.sums.connected)) } @else { (nil()) } }
-            td.num data-l="Answer %" { (ratio(metrics.answer_rate, 1)) }
-            td.num.lowp data-l="Abandon %" {
-                @if over { span.late.red { (Icon::TriangleAlert.small()) (ratio(metrics.abandon_rate, 2)) } }
-                @else { (ratio(metrics.abandon_rate, 2)) }
-            }
-            td.num.act { div.status { (next_action(campaign, powers)) } }
-        }
-    }
-}
-
-fn tone_of(speed: Option<f64>) -> &'static str {
-    if speed.is_some() { "green" } else { "grey" }
-}
-
-fn progress(campaign: &Campaign) -> Markup {
-    let (processed, total) = (campaign.processed(), campaign.total());
-    if total == 0 {
-        return html! { span.nil { "No contacts yet" } };
-    }
-    let done = share(processed, total);
-    let class = if campaign.status == Status::Failed { "fail" } else { "blue" };
-    html! {
-        (bar("thin", &format!("{} percent processed", percent(done, 1)), &[Stretch { class, share: done }]))
-        small { b { (count(processed)) } span { "of " (count(total)) } }
-    }
-}
-
-/// One sentence: what it does, or why not.
-fn reason(row: &Row, now: Timestamp) -> (Option<Tone>, Markup) {
-    let campaign = &row.campaign;
-    match campaign.status {
-        Status::Draft if campaign.has_run => {
-            (None, html! { "Run #" (campaign.run) " is prepared, not started" })
-        }
-        Status::Draft => match campaign.total() {
-            0 if !campaign.settings.always_on => (None, html! { "Contacts missing" }),
-            _ => (None, html! { "Not started" }),
-        },
-        Status::Running => match row.live.as_deref() {
-            Some(live) => row_reason(live, now),
-            None => (Some(Tone::Amber), html! { "The dialler has not reported yet" }),
-        },
-        Status::Paused => (
-            None,
-            match &campaign.paused {
-                Some(stamp) => html! { "Paused by " (stamp.by.name) ", " (local_time(stamp.at)) },
-                None => html! { "Paused" },
-            },
-        ),
-        Status::Completed => {
-            let words = campaign.completion_reason.map_or("Completed", CompletionReason::label);
-            let left = campaign.count(ContactState::ManualStopped);
-            (
-                None,
-                html! {
-                    (words)
-                    @if left > 0 { ", " (count(left)) " not called" }
-                    @if let Some(stamp) = &campaign.ended { ", " (local_time(stamp.at)) }
-                },
-            )
-        }
-        Status::Failed => (
-            Some(Tone::Red),
-            html! {
-                (campaign.failure.as_deref().unwrap_or("The run could not go on"))
-                @if let Some(stamp) = &campaign.ended { ", " (local_time(stamp.at)) }
-            },
-        ),
-    }
-}
-
-/// The one button that is most likely wanted.
-fn next_action(campaign: &Campaign, powers: Powers) -> Markup {
-    let id = campaign.id;
-    let post = |action: &str, icon: Icon, words: &str| {
-        html! {
-            form method="post" action={ "/dashboard/campaigns/" (id) "/" (action) } {
-                input type="hidden" name="back" value="list";
-                button.btn.sm type="submit" aria-label={ (words) " " (campaign.settings.name) } { (icon.draw()) (words) }
-            }
-        }
-    };
-    match campaign.status {
-        Status::Draft if powers.run && (campaign.total() > 0 || campaign.settings.always_on) => {
-            post("start", Icon::Play, "Start")
-        }
-        Status::Running if powers.run => post("pause", Icon::Pause, "Pause"),
-        Status::Paused if powers.run => post("resume", Icon::Play, "Resume"),
-        Status::Draft | Status::Running | Status::Paused | Status::Completed | Status::Failed => {
-            html! {
-                a.btn.sm href={ "/dashboard/campaigns/" (id) } aria-label={ "Open " (campaign.settings.name) } { "Open" }
-            }
-        }
-    }
-}
-
-/// Three steps to the first call, for a console without a campaign.
-fn newcomer(beginnings: Beginnings, powers: Powers) -> Markup {
-    let step = |n: u8, done: bool, time: &str| {
-        html! {
-            p.num {
-                span { "Step " (n) }
-                @if done { (super::parts::bare_badge(Tone::Green, Shape::Icon(Icon::StCompleted), "Done")) }
-                @else { span { (time) } }
-            }
-        }
-    };
-    let now = match (beginnings.carrier, beginnings.bot) {
-        (false, _) => 1,
-        (true, false) => 2,
-        (true, true) => 3,
-    };
-    html! {
-        section.hello {
-            (icons::mark())
-            h1 { "Your first calls, in three steps" }
-            p { "Nothing here rings a real phone until you choose a real carrier." }
-        }
-        div.three {
-            section.card.teach.now[now == 1] {
-                (step(1, beginnings.carrier, "about 2 minutes"))
-                h2 { "A carrier to call through" }
-                p { "Your SIP trunk and a number to show, or " code { "campanile carrier" } ", the simulated one, to rehearse with." }
-                div.ex { pre.code tabindex="0" aria-label="Start the simulated carrier" { "campanile carrier \\\n  --sip 127.0.0.1:5080" } }
-                span {
-                    @if beginnings.administers {
-                        a.btn.primary[now == 1] href="/dashboard/setup#carriers" { (Icon::Plus.draw()) "Add a carrier" }
-                    } @else { span.hint { "An administrator adds it." } }
-                }
-            }
-            section.card.teach.now[now == 2] {
-                (step(2, beginnings.bot, "one click"))
-                h2 { "A bot to talk" }
-                p { "Start with the built-in script: it greets, listens for a key, says goodbye. It needs nothing else installed." }
-                div.ex {
-                    p { (Icon::MessageSquare.small()) "Greets and says its menu" }
-                    p { (Icon::Phone.small()) "1 is interested, 9 opts out" }
-                }
-                span {
-                    @if powers.edit {
-                        form method="post" action="/dashboard/setup/bots" {
-                            input type="hidden" name="name" value="Sample script";
-                            input type="hidden" name="back" value="list";
-                            button.btn.primary[now == 2] type="submit" { "Use the sample script" }
-                        }
-                    } @else { span.hint { "A supervisor adds it." } }
-                }
-            }
-            section.card.teach.now[now == 3] {
-                (step(3, false, "about 1 minute"))
-                h2 { "People to call" }
-                p { "A CSV with a " code { "phone_number" } " column. Every other column becomes a variable of the bot." }
-                div.ex { pre.code tabindex="0" aria-label="Sample CSV" { "phone_number,name,emi\n+919845027731,Sneha,3850\n+919930411826,Imran,4120" } }
-                span.row {
-                    @if powers.edit {
-                        a.btn.primary[now == 3] href="/dashboard/campaigns/new" { (Icon::Plus.draw()) "New campaign" }
-                    }
-                    a.btn.quiet href=(assets::url("sample-contacts.csv")) download="sample-contacts.csv" { (Icon::Download.draw()) "Sample CSV" }
-                }
-            }
-        }
-        p.note.center {
-            "Prefer a terminal? " code { "campanile demo" } " shows a whole rehearsed campaign; the API under "
-            code { "/api/v1" } " does everything that this console does."
         }
     }
 }
