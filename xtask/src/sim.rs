@@ -1,16 +1,19 @@
 //! `cargo xtask sim`: whole campaigns in virtual time, from a seed.
 
 use std::{
+    fmt,
     panic::{self, UnwindSafe},
     time::Instant,
 };
 
 use anyhow::{Result, bail};
+use campanile_sim::Violation;
 
 /// Which worlds to run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Run this one world and print what happened in it.
+    /// Run this one world and print what it came to; when it breaks a rule, the last
+    /// fifty things that happened in it.
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
     /// How many worlds to run, with the seeds 0, 1, 2 …
@@ -24,14 +27,21 @@ pub(crate) struct Options {
 /// Runs the worlds until one breaks a rule; its seed replays it exactly.
 pub(crate) fn run(options: &Options) -> Result<()> {
     if let Some(seed) = options.seed {
-        let report = live(|| campanile_sim::run_seed(seed))?;
+        let options = campanile_sim::Options { traced: true, ..Default::default() };
+        let report = live(|| campanile_sim::run_with(seed, &options).map_err(Told))?;
         println!("{report:#?}");
         return Ok(());
     }
     let begun = Instant::now();
     let seeds = options.from..options.from.saturating_add(options.seeds);
     let (mut contacts, mut dials, mut crashes, mut virtual_seconds) = (0, 0, 0, 0);
-    for seed in seeds {
+    let mut hundred = Instant::now();
+    for (done, seed) in seeds.enumerate() {
+        if done > 0 && done % 100 == 0 {
+            let seconds = hundred.elapsed().as_secs_f64();
+            println!("{done} of {} hold, the last hundred in {seconds:.1} s", options.seeds);
+            hundred = Instant::now();
+        }
         match live(|| campanile_sim::run_seed(seed)) {
             Ok(report) => {
                 contacts += report.contacts;
@@ -53,6 +63,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         begun.elapsed().as_secs_f64()
     );
     Ok(())
+}
+
+/// A violation with what happened before it.
+struct Told(Violation);
+
+impl fmt::Display for Told {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(violation) = self;
+        for line in &violation.trace {
+            writeln!(out, "{line}")?;
+        }
+        write!(out, "{violation}")
+    }
 }
 
 /// A panic inside a world is a broken rule like any other: the seed matters more than the unwinding.

@@ -65,6 +65,13 @@ impl Judge {
         self.invites.remove(&carrier);
     }
 
+    /// The process dies: what it said, held and could do was its own.
+    pub(crate) fn crashed(&mut self) {
+        self.says_it_dials.clear();
+        self.could_dial.clear();
+        self.held_in_vain.clear();
+    }
+
     /// A row is asked for.
     pub(crate) fn record(&mut self, attempt: &NewAttempt, store: &Store) -> Check {
         let lease = &attempt.lease;

@@ -8,17 +8,19 @@
 //! databases, crashes. A failing seed replays exactly.
 
 mod far;
+mod fault;
 mod judge;
 mod line;
 mod network;
 mod scene;
 mod store;
+mod trace;
 mod wire;
 mod world;
 
 use std::{fmt, ops::Range};
 
-pub use world::{Fault, Options};
+pub use fault::{Fault, Options};
 
 /// What a simulated world came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,6 +58,9 @@ pub struct Violation {
     pub seed: u64,
     /// What was broken, and when.
     pub what: String,
+    /// The last things that happened before, oldest first; empty when they were not
+    /// asked for.
+    pub trace: Vec<String>,
 }
 
 impl fmt::Display for Violation {
@@ -73,7 +78,7 @@ pub fn run_seed(seed: u64) -> Result<Report, Violation> {
 
 /// Lives through the world of `seed`, changed by `options`.
 pub fn run_with(seed: u64, options: &Options) -> Result<Report, Violation> {
-    world::World::new(seed, options).live().map_err(|what| Violation { seed, what })
+    world::World::new(seed, options).live()
 }
 
 /// Lives through many worlds and adds up what they came to; stops at the first
@@ -117,7 +122,7 @@ mod tests {
 
     /// Each check must be able to fail: a world that breaks the rule is found out.
     fn is_found_out(fault: Fault, words: &str) {
-        let options = Options { fault: Some(fault) };
+        let options = Options { fault: Some(fault), ..Options::default() };
         let found = (0..20).find_map(|seed| run_with(seed, &options).err());
         let what = found.unwrap_or_else(|| panic!("{fault:?} goes unnoticed")).what;
         assert!(what.contains(words), "{fault:?} is taken for: {what}");

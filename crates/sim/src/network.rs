@@ -20,10 +20,10 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
     far::{FarEnd, Record},
+    fault::Fault,
     judge::Check,
     scene::Weather,
     store::Store,
-    world::Fault,
 };
 
 /// A datagram is under way for so long at most, ms: less than T4, or a straggler would

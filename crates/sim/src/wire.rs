@@ -6,9 +6,10 @@ use campanile_wire::ua::{EndCause, Ended, Event as Said};
 use jiff::SignedDuration;
 
 use crate::{
+    fault::Fault,
     judge::Check,
     line::{LineCall, Step},
-    world::{Event, Fault, World},
+    world::{Event, World},
 };
 
 impl World {

@@ -1,56 +1,33 @@
 //! The world: a clock, an agenda, and the loop that the runner is in the product.
 
+mod acts;
 mod answers;
+mod calls;
+mod life;
+mod looks;
 
 use std::collections::{BTreeMap, HashMap};
 
 use campanile_domain::{
-    campaign::{Action, Status},
-    contact::ContactState,
-    ids::{AttemptId, CampaignId, CarrierId, IdSource},
-    outcome::Ending,
+    campaign::Status,
+    ids::{AttemptId, CampaignId},
     phone::PhoneNumber,
-    scheduler::{CallEvent, Command, Input, Placement, Scheduler},
-    settings::Mode,
+    scheduler::{Command, Input, Scheduler},
     setup::DiallerSetup,
 };
 use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
-    Report,
+    Report, Violation,
+    fault::{Fault, Options},
     judge::{Check, Judge},
-    line::{self, LineCall, Step},
+    line::{LineCall, Step},
     network::Network,
     scene::{Act, Scene, Weather},
     store::{Campaign, Contact, Store},
+    trace::{Told, Trace},
 };
-
-/// What is changed about a world.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// Something that is broken on purpose, so that a check has something to find.
-    pub fault: Option<Fault>,
-}
-
-/// A rule that the model of the store or the loop breaks on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The store says that a row is durable before it is.
-    AnswersBeforeWriting,
-    /// The store claims a contact for two dials at once.
-    ClaimsTwice,
-    /// The loop loses the reports of ended calls.
-    LosesReports,
-    /// The loop does not tell the scheduler of changes.
-    HidesChanges,
-    /// The line sends each INVITE as two dialogs.
-    DialsTwice,
-    /// The line reports calls as ended and leaves them up.
-    ForgetsToHangUp,
-    /// The line reports another code than the far end answered.
-    MisreadsRefusals,
-}
 
 /// After this long every campaign must have ended.
 const END: SignedDuration = SignedDuration::from_hours(24 * 21);
@@ -93,6 +70,7 @@ pub(crate) struct World {
     /// In some worlds the line is real.
     pub(crate) network: Option<Network>,
     judge: Judge,
+    trace: Trace,
     /// When it was last looked whether somebody could be dialled.
     looked_at: Timestamp,
     /// When the live views were last looked at.
@@ -147,6 +125,7 @@ impl World {
             calls: HashMap::new(),
             network,
             judge: Judge::default(),
+            trace: Trace::new(options.traced),
             looked_at: now,
             viewed_at: now,
             report: Report { seed, ..Report::default() },
@@ -180,7 +159,16 @@ impl World {
     }
 
     /// Lives to the end of every campaign.
-    pub(crate) fn live(mut self) -> Result<Report, String> {
+    pub(crate) fn live(mut self) -> Result<Report, Violation> {
+        match self.live_on() {
+            Ok(()) => Ok(self.report),
+            Err(what) => {
+                Err(Violation { seed: self.report.seed, what, trace: self.trace.into_lines() })
+            }
+        }
+    }
+
+    fn live_on(&mut self) -> Check {
         let end = self.now + END;
         let mut spins = 0;
         while !self.is_over() {
@@ -246,7 +234,7 @@ impl World {
         self.report.failovers = self.judge.failovers;
         self.report.virtual_seconds =
             self.now.duration_since(self.scene.start).as_secs().unsigned_abs();
-        Ok(self.report)
+        Ok(())
     }
 
     fn is_over(&self) -> bool {
@@ -315,6 +303,9 @@ impl World {
     fn tell(&mut self, input: Input) -> Result<bool, String> {
         self.report.steps += 1;
         let wall = self.wall();
+        if !matches!(input, Input::Tick) {
+            self.trace.note(self.now, format_args!("{}", Told(&input)));
+        }
         let Some(scheduler) = &mut self.scheduler else { return Ok(false) };
         scheduler.handle(input, wall);
         if scheduler.poll_timeout() <= wall {
@@ -329,6 +320,7 @@ impl World {
         if self.now.duration_since(self.viewed_at) >= VIEW_EVERY {
             self.viewed_at = self.now;
             for view in scheduler.live(wall) {
+                self.trace.view(&view, self.now);
                 self.judge.view(&view, self.now)?;
             }
         }
@@ -342,269 +334,6 @@ impl World {
             }
         }
         Ok(acted)
-    }
-
-    /// Whether claims of a campaign that may not dial are still in the dialler's hand.
-    fn holds_in_vain(&self, index: usize) -> bool {
-        let campaign = &self.store.campaigns[index];
-        let may_dial =
-            campaign.status == Status::Running && campaign.settings.window.is_open(self.wall());
-        let claimed = campaign.contacts.iter().any(|contact| contact.state == ContactState::Leased);
-        claimed && !may_dial && self.now >= self.store_down_until
-    }
-
-    /// Whether nothing at all keeps a campaign from dialling, as the world knows it and
-    /// the dialler need not: somebody is due, and there is a seat, a channel and a
-    /// healthy carrier.
-    fn could_dial(&self, index: usize) -> bool {
-        let wall = self.wall();
-        let campaign = &self.store.campaigns[index];
-        let settings = &campaign.settings;
-        let queue = campaign.queue();
-        let calls = self.calls.values().filter(|call| call.campaign == campaign.id).count();
-        let carrier_free = campaign.numbers.iter().any(|number| {
-            let carrier = &self.store.carriers[number.carrier_id.0 as usize - 1];
-            let used = self.calls.values().filter(|call| call.carrier == carrier.id).count();
-            carrier.enabled && used < carrier.settings.channels as usize
-        });
-        let over = settings.mode == Mode::SingleDay
-            && settings.window.day_end(campaign.started_at).is_none_or(|end| wall >= end);
-        campaign.status == Status::Running
-            && !over
-            && self.now >= self.store_down_until
-            && self.weather.iter().all(|weather| *weather == Weather::Fair)
-            && self.store.bot.as_ref().is_some_and(|bot| bot.enabled)
-            && settings.window.is_open(wall)
-            && queue.waiting > 0
-            && queue.next_due.is_some_and(|due| due <= wall)
-            && calls < settings.concurrency as usize
-            && self.calls.len() < self.scene.max_calls as usize
-            && carrier_free
-    }
-
-    fn carry_out(&mut self, command: Command) -> Check {
-        let life = self.life;
-        match command {
-            Command::Place(placement) => self.place(*placement),
-            Command::Connect(attempt) => {
-                let Some(call) = self.calls.get(&attempt) else { return Ok(()) };
-                self.judge.connect(call.campaign, &self.known, &self.calls)?;
-                if let Some(call) = self.calls.get_mut(&attempt) {
-                    call.connected = true;
-                }
-                self.soon(100..40_000, Event::Attached(life, attempt));
-                Ok(())
-            }
-            Command::Abandon(attempt) => {
-                let Some(call) = self.calls.get(&attempt) else { return Ok(()) };
-                if call.connected {
-                    return Err(format!("{attempt:?} has a seat and is abandoned"));
-                }
-                let step = Step::End(Ending::NoSeat, Some(200), None);
-                self.soon(500_000..4_000_000, Event::Line(life, attempt, step));
-                Ok(())
-            }
-            Command::HangUp(attempt) => {
-                let step = Step::End(Ending::Withdrawn, None, None);
-                self.soon(1_000..40_000, Event::Line(life, attempt, step));
-                Ok(())
-            }
-            Command::Progress(_) | Command::Alarm(_) => Ok(()),
-            Command::Record(attempt) => {
-                self.judge.record(&attempt, &self.store)?;
-                if self.fault == Some(Fault::AnswersBeforeWriting) {
-                    self.soon(50..1_000, Event::Tell(life, Input::Recorded(attempt.id)));
-                }
-                self.store_gets(Command::Record(attempt));
-                Ok(())
-            }
-            Command::Reroute(attempt) => {
-                self.judge.reroute(&attempt)?;
-                self.store_gets(Command::Reroute(attempt));
-                Ok(())
-            }
-            Command::Finish(finish) => {
-                self.judge.finish(&finish)?;
-                self.store_gets(Command::Finish(finish));
-                Ok(())
-            }
-            command @ (Command::Lease { .. }
-            | Command::Release(_)
-            | Command::Bar(_)
-            | Command::Sweep { .. }
-            | Command::Complete { .. }
-            | Command::Fail { .. }) => {
-                self.store_gets(command);
-                Ok(())
-            }
-        }
-    }
-
-    fn read_setup(&mut self) {
-        self.reading = true;
-        self.soon(100..5_000, Event::ReadSetup(self.life));
-    }
-
-    fn boot(&mut self) {
-        self.life += 1;
-        self.report.unknown += self.store.recover(self.wall());
-        let ids = IdSource::new(self.wall().as_millisecond(), self.rng.random());
-        self.scheduler = Some(Scheduler::new(ids, self.scene.max_calls, self.wall()));
-        self.reading = false;
-        if let Some(network) = &mut self.network {
-            network.boot();
-        }
-        self.changed();
-    }
-
-    fn act(&mut self, act: Act) -> Check {
-        let wall = self.wall();
-        let id = |index: usize| CampaignId(index as i64 + 1);
-        match act {
-            Act::Start(index) => drop(self.store.act(id(index), Action::Start, wall)),
-            Act::Pause(index) => drop(self.store.act(id(index), Action::Pause, wall)),
-            Act::Resume(index) => drop(self.store.act(id(index), Action::Resume, wall)),
-            Act::Stop(index) => drop(self.store.act(id(index), Action::Stop, wall)),
-            Act::Concurrency(index, seats) => {
-                let campaign = self.store.campaign(id(index));
-                let mut settings = (*campaign.settings).clone();
-                settings.concurrency = seats;
-                campaign.settings = settings.into();
-                campaign.revision += 1;
-            }
-            Act::Exclude(index, contact) => self.store.exclude(id(index), contact),
-            Act::AddContacts(index, count) => {
-                let phones: Vec<PhoneNumber> =
-                    (0..count).map(|_| phone(&mut self.phones)).collect();
-                self.store.add_contacts(id(index), &phones, wall);
-            }
-            Act::Limits(index, cps, channels) => {
-                let settings = &mut self.store.carriers[index].settings;
-                settings.cps = cps;
-                settings.channels = channels;
-                self.judge.limits_changed(CarrierId(index as i64 + 1));
-            }
-            Act::CarrierEnabled(index, enabled) => self.store.carriers[index].enabled = enabled,
-            Act::Weather(index, weather) => self.weather[index] = weather,
-            Act::BotEnabled(enabled) => {
-                if let Some(bot) = &mut self.store.bot {
-                    std::sync::Arc::make_mut(bot).enabled = enabled;
-                }
-            }
-            Act::Outage(length) => self.store_down_until = self.now + length,
-            Act::ClockBack(length) => self.behind += length,
-            Act::ClockForward(length) => self.behind -= length,
-            Act::Crash(length) => {
-                self.report.crashes += 1;
-                self.scheduler = None;
-                self.calls.clear();
-                if let Some(network) = &mut self.network {
-                    network.crash();
-                }
-                self.known = DiallerSetup::default();
-                self.at(self.now + length, Event::Boot);
-                return Ok(());
-            }
-        }
-        self.changed();
-        Ok(())
-    }
-
-    fn place(&mut self, placement: Placement) -> Check {
-        let wall = self.wall();
-        self.judge.invite(
-            &placement,
-            &self.known,
-            &self.store,
-            &self.calls,
-            self.scene.max_calls,
-            wall,
-            self.now,
-        )?;
-        let id = placement.attempt.id;
-        if self.network.is_some() {
-            self.calls.insert(id, LineCall::new(&placement, &mut self.rng));
-            return self.place_on_wire(&placement);
-        }
-        let weather = self.weather[placement.carrier.id.0 as usize - 1];
-        let steps = line::fate(weather, placement.settings.ring_timeout_seconds, &mut self.rng);
-        self.calls.insert(id, LineCall::new(&placement, &mut self.rng));
-        for (after_ms, step) in steps {
-            let at = self.now + SignedDuration::from_millis(after_ms);
-            self.at(at, Event::Line(self.life, id, step));
-        }
-        Ok(())
-    }
-
-    pub(crate) fn line_does(&mut self, attempt: AttemptId, step: Step) -> Check {
-        let wall = self.wall();
-        let Some(call) = self.calls.get_mut(&attempt) else { return Ok(()) };
-        match step {
-            Step::Ring => {
-                call.rang(wall);
-                self.tell(Input::Call(attempt, CallEvent::Ringing))?;
-                // A 180 that comes twice changes nothing.
-                self.tell(Input::Call(attempt, CallEvent::Ringing)).map(drop)
-            }
-            Step::Answer => {
-                call.answered(wall);
-                let tries = call.tries;
-                if let Some(network) = &mut self.network {
-                    network.record.answered(attempt, tries, network.time(self.now));
-                }
-                self.tell(Input::Call(attempt, CallEvent::Answered))?;
-                let Some(call) = self.calls.get(&attempt) else { return Ok(()) };
-                let patience = SignedDuration::from_millis(call.abandon_after_ms)
-                    + SignedDuration::from_secs(5);
-                // By then it was connected, or abandoned and hung up.
-                let step = Step::End(Ending::NoReply, None, None);
-                if !call.connected {
-                    let life = self.life;
-                    self.at(self.now + patience, Event::Line(life, attempt, step));
-                }
-                Ok(())
-            }
-            Step::End(Ending::NoReply, ..) if call.answered_at.is_some() && call.connected => {
-                Ok(())
-            }
-            Step::End(Ending::NoReply, ..) if call.answered_at.is_some() => {
-                Err(format!("{attempt:?} was answered and left waiting"))
-            }
-            Step::End(ending, sip_code, retry_after) => {
-                let Some(call) = self.calls.remove(&attempt) else { return Ok(()) };
-                if let Some(network) = &mut self.network {
-                    let time = network.time(self.now);
-                    network.record.ended(attempt, call.tries, ending, time)?;
-                    if self.fault != Some(Fault::ForgetsToHangUp) {
-                        network.hang_up(attempt, self.now)?;
-                    }
-                }
-                self.judge.ended(attempt, ending, call.has_rung());
-                let report = Box::new(call.end(ending, sip_code, retry_after, wall));
-                if self.fault == Some(Fault::LosesReports) {
-                    return Ok(());
-                }
-                self.tell(Input::Call(attempt, CallEvent::Ended(report.clone())))?;
-                // Whatever comes after the end is not heard.
-                self.tell(Input::Call(attempt, CallEvent::Ended(report)))?;
-                self.tell(Input::Call(attempt, CallEvent::Ringing)).map(drop)
-            }
-        }
-    }
-
-    fn attached(&mut self, attempt: AttemptId) -> Check {
-        let wall = self.wall();
-        let Some(call) = self.calls.get_mut(&attempt) else { return Ok(()) };
-        let (bot_failed, talk_ms) = (call.bot_fails, call.talk_ms);
-        if !bot_failed {
-            call.attached(wall);
-            self.tell(Input::Call(attempt, CallEvent::BotAttached))?;
-        }
-        let talk_ms = if bot_failed { 100 } else { talk_ms };
-        let step = Step::End(Ending::Connected { bot_failed }, Some(200), None);
-        let at = self.now + SignedDuration::from_millis(talk_ms);
-        self.at(at, Event::Line(self.life, attempt, step));
-        Ok(())
     }
 }
 

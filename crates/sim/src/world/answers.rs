@@ -8,8 +8,8 @@ use campanile_domain::{
 };
 use rand::RngExt;
 
-use super::{Event, Fault, World};
-use crate::judge::Check;
+use super::{Event, World};
+use crate::{fault::Fault, judge::Check};
 
 impl World {
     pub(super) fn store_gets(&mut self, command: Command) {

@@ -1,0 +1,41 @@
+//! The life of the process: it boots, reads the setup, and dies.
+
+use campanile_domain::{ids::IdSource, scheduler::Scheduler, setup::DiallerSetup};
+use jiff::SignedDuration;
+use rand::RngExt;
+
+use super::{Event, World};
+
+impl World {
+    pub(super) fn read_setup(&mut self) {
+        self.reading = true;
+        self.soon(100..5_000, Event::ReadSetup(self.life));
+    }
+
+    pub(super) fn boot(&mut self) {
+        self.life += 1;
+        self.trace.note(self.now, format_args!("the process begins"));
+        self.report.unknown += self.store.recover(self.wall());
+        let ids = IdSource::new(self.wall().as_millisecond(), self.rng.random());
+        self.scheduler = Some(Scheduler::new(ids, self.scene.max_calls, self.wall()));
+        self.reading = false;
+        if let Some(network) = &mut self.network {
+            network.boot();
+        }
+        self.changed();
+    }
+
+    /// The process dies: nobody says goodbye.
+    pub(super) fn crash(&mut self, length: SignedDuration) {
+        self.trace.note(self.now, format_args!("the process dies for {length:#}"));
+        self.report.crashes += 1;
+        self.judge.crashed();
+        self.scheduler = None;
+        self.calls.clear();
+        if let Some(network) = &mut self.network {
+            network.crash();
+        }
+        self.known = DiallerSetup::default();
+        self.at(self.now + length, Event::Boot);
+    }
+}

@@ -1,0 +1,46 @@
+//! What the world looks at every few seconds, without anything happening.
+
+use campanile_domain::{campaign::Status, contact::ContactState, settings::Mode};
+
+use super::World;
+use crate::scene::Weather;
+
+impl World {
+    /// Whether claims of a campaign that may not dial are still in the dialler's hand.
+    pub(super) fn holds_in_vain(&self, index: usize) -> bool {
+        let campaign = &self.store.campaigns[index];
+        let may_dial =
+            campaign.status == Status::Running && campaign.settings.window.is_open(self.wall());
+        let claimed = campaign.contacts.iter().any(|contact| contact.state == ContactState::Leased);
+        claimed && !may_dial && self.now >= self.store_down_until
+    }
+
+    /// Whether nothing at all keeps a campaign from dialling, as the world knows it and
+    /// the dialler need not: somebody is due, and there is a seat, a channel and a
+    /// healthy carrier.
+    pub(super) fn could_dial(&self, index: usize) -> bool {
+        let wall = self.wall();
+        let campaign = &self.store.campaigns[index];
+        let settings = &campaign.settings;
+        let queue = campaign.queue();
+        let calls = self.calls.values().filter(|call| call.campaign == campaign.id).count();
+        let carrier_free = campaign.numbers.iter().any(|number| {
+            let carrier = &self.store.carriers[number.carrier_id.0 as usize - 1];
+            let used = self.calls.values().filter(|call| call.carrier == carrier.id).count();
+            carrier.enabled && used < carrier.settings.channels as usize
+        });
+        let over = settings.mode == Mode::SingleDay
+            && settings.window.day_end(campaign.started_at).is_none_or(|end| wall >= end);
+        campaign.status == Status::Running
+            && !over
+            && self.now >= self.store_down_until
+            && self.weather.iter().all(|weather| *weather == Weather::Fair)
+            && self.store.bot.as_ref().is_some_and(|bot| bot.enabled)
+            && settings.window.is_open(wall)
+            && queue.waiting > 0
+            && queue.next_due.is_some_and(|due| due <= wall)
+            && calls < settings.concurrency as usize
+            && self.calls.len() < self.scene.max_calls as usize
+            && carrier_free
+    }
+}
