@@ -5,6 +5,7 @@ mod answers;
 mod cancels;
 mod certificates;
 mod dialogs;
+mod differential;
 mod early;
 mod forks;
 mod judge;
