@@ -92,6 +92,8 @@ impl EngineFacts for Facts {
             calls_max: load.max_calls.into(),
             rtp_ports_used: load.rtp_ports_used.into(),
             rtp_ports: load.rtp_ports.into(),
+            kept_calls: load.kept_calls.into(),
+            connections: load.connections.into(),
         })
     }
 }

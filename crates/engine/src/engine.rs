@@ -74,6 +74,9 @@ pub struct Monitor {
 pub struct Load {
     /// Calls from INVITE to report.
     pub calls: u32,
+    /// Calls of which SIP still knows: those up, and those that ended within the last 32 s, whose
+    /// stragglers are answered (RFC 3261 17, Timers D and K).
+    pub kept_calls: u32,
     /// `max_calls` as configured.
     pub max_calls: u32,
     /// TCP and TLS connections of SIP.
@@ -317,6 +320,7 @@ impl Gauges {
     fn load(&self, max_calls: u32) -> Load {
         Load {
             calls: self.calls.load(Ordering::Relaxed),
+            kept_calls: self.kept_calls.load(Ordering::Relaxed),
             max_calls,
             connections: self.connections.load(Ordering::Relaxed),
             rtp_ports_used: self.ports_used.load(Ordering::Relaxed),

@@ -75,6 +75,7 @@ pub(crate) const FIRST_LINK: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Gauges {
     pub(crate) calls: AtomicU32,
+    pub(crate) kept_calls: AtomicU32,
     pub(crate) connections: AtomicU32,
     pub(crate) ports_used: AtomicU32,
     pub(crate) ports: AtomicU32,
@@ -310,6 +311,7 @@ impl Shard {
     fn publish(&self) {
         let gauges = &self.parts.gauges;
         gauges.calls.store(self.calls.len() as u32, Ordering::Relaxed);
+        gauges.kept_calls.store(self.parts.agent.kept_calls() as u32, Ordering::Relaxed);
         gauges.connections.store(self.parts.links.len() as u32, Ordering::Relaxed);
         gauges.ports_used.store(self.parts.ports.used() as u32, Ordering::Relaxed);
     }

@@ -37,6 +37,10 @@ pub struct EngineLoad {
     pub rtp_ports_used: u64,
     /// RTP ports of the range.
     pub rtp_ports: u64,
+    /// Calls of which SIP still knows: those up, and those that ended within the last 32 s.
+    pub kept_calls: u64,
+    /// TCP and TLS connections of SIP.
+    pub connections: u64,
 }
 
 /// What the binary decides about the web face.

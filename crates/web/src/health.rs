@@ -77,6 +77,7 @@ async fn registry(app: &App) -> Result<Registry, Problem> {
     let mut registry = Registry::with_prefix("campanile");
     registry.register("build", "Version of this build", Info::new([("version", app.version)]));
     engine(app, &mut registry);
+    process(app, &mut registry);
 
     let campaigns = Family::<ByStatus, Gauge>::default();
     let contacts = Family::<ByState, Gauge>::default();
@@ -121,6 +122,19 @@ async fn registry(app: &App) -> Result<Registry, Problem> {
     Ok(registry)
 }
 
+/// What must come back to where it was once calls are over.
+fn process(app: &App, registry: &mut Registry) {
+    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    for (name, help, value) in [
+        ("tasks", "Tasks that are alive", tasks as u64),
+        ("wal_bytes", "Size of the write-ahead log", app.store.write_stats().wal_bytes),
+    ] {
+        let gauge = <Gauge>::default();
+        gauge.set(value as i64);
+        registry.register(name, help, gauge);
+    }
+}
+
 fn engine(app: &App, registry: &mut Registry) {
     let load = app.engine.load();
     let up = <Gauge>::default();
@@ -132,6 +146,8 @@ fn engine(app: &App, registry: &mut Registry) {
         ("calls_max", "The most that --max-calls allows", load.calls_max),
         ("rtp_ports_used", "RTP ports in use or resting", load.rtp_ports_used),
         ("rtp_ports", "RTP ports of the range", load.rtp_ports),
+        ("kept_calls", "Calls up, or ended less than 32 s ago", load.kept_calls),
+        ("sip_connections", "TCP and TLS connections of SIP", load.connections),
     ] {
         let gauge = <Gauge>::default();
         gauge.set(value as i64);

@@ -47,6 +47,8 @@ impl EngineFacts for Facts {
             calls_max: 100,
             rtp_ports_used: 6,
             rtp_ports: 20_000,
+            kept_calls: 40,
+            connections: 1,
         })
     }
 }
