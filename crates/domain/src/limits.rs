@@ -19,6 +19,10 @@ pub struct TokenBucket {
     full_at_us: i64,
 }
 
+/// A bucket that only may be empty is believed to be for so long at most: the window in
+/// which carriers count, and short enough that a restart is not felt.
+const DRAINED_MAX_US: i64 = 1_000_000;
+
 impl TokenBucket {
     /// A full bucket. `cps` that is 0, negative or not a number allows nothing; a
     /// `burst` of 0 counts as 1.
@@ -29,6 +33,14 @@ impl TokenBucket {
             percent: 100,
             full_at_us: i64::MIN,
         }
+    }
+
+    /// Counts as if every token had just been taken: somebody else may have. The first comes
+    /// after an interval, or after a second at most.
+    pub fn drain(&mut self, now: Timestamp) {
+        let Some(cost) = self.cost_us() else { return };
+        let first_us = now.as_microsecond() + cost.min(DRAINED_MAX_US);
+        self.full_at_us = self.full_at_us.max(first_us + self.allowance_us(cost));
     }
 
     /// Changed limits; what was taken stays taken.
@@ -133,6 +145,17 @@ mod tests {
         let before = at(0) - SignedDuration::from_hours(1);
         assert!(!bucket.take(before));
         assert!(bucket.take(before + SignedDuration::from_micros(100_001)));
+    }
+
+    #[test]
+    fn a_drained_bucket_has_its_first_token_after_an_interval_or_a_second() {
+        for (cps, first_ms) in [(4.0, 250), (0.1, 1_000)] {
+            let mut bucket = TokenBucket::new(cps, 3);
+            bucket.drain(at(0));
+            assert_eq!(bucket.ready_at(0, at(0)), Some(at(first_ms * 1_000)), "{cps} a second");
+            assert!(bucket.take(at(first_ms * 1_000)));
+            assert!(!bucket.take(at(first_ms * 1_000 + 1)), "and no burst behind it");
+        }
     }
 
     proptest! {

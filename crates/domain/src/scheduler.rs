@@ -68,6 +68,8 @@ pub struct Scheduler {
     max_calls: u32,
     now: Timestamp,
     shutting_down: bool,
+    /// Another process may have dialled until this one was told its first setup.
+    succeeds: bool,
     runs: BTreeMap<CampaignId, Run>,
     carriers: Carriers,
     calls: HashMap<AttemptId, Call>,
@@ -106,6 +108,7 @@ impl Scheduler {
             max_calls,
             now,
             shutting_down: false,
+            succeeds: false,
             runs: BTreeMap::new(),
             carriers: Carriers::default(),
             calls: HashMap::new(),
@@ -125,6 +128,12 @@ impl Scheduler {
     /// Under these limits of the deployment, of which so much is spent today.
     pub fn with_daily_limits(self, limits: DailyLimits, spent: Spent) -> Self {
         Self { day: Day::new(limits, spent, self.now), ..self }
+    }
+
+    /// After another process, which may have dialled until just now: the carriers of the
+    /// first setup begin without their burst, so that a crash gives no second one (DI-3).
+    pub fn after_another(self) -> Self {
+        Self { succeeds: true, ..self }
     }
 
     /// Takes in what happened.
@@ -173,6 +182,9 @@ impl Scheduler {
     fn set_up(&mut self, setup: DiallerSetup) {
         let now = self.now;
         self.carriers.set(setup.carriers);
+        if std::mem::take(&mut self.succeeds) {
+            self.carriers.drain(now);
+        }
         let mut present = BTreeSet::new();
         for campaign in setup.campaigns {
             present.insert(campaign.id);

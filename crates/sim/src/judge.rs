@@ -47,6 +47,8 @@ pub(crate) struct Judge {
     /// How the last INVITE of each attempt ended, and whether it had rung.
     refused: HashMap<AttemptId, (Ending, bool)>,
     finished: HashSet<AttemptId>,
+    /// When processes began: each may take one token of a slow carrier too early.
+    boots: Vec<Timestamp>,
     last_invite: BTreeMap<CampaignId, Timestamp>,
     /// Since when a campaign has been saying that it dials.
     says_it_dials: BTreeMap<CampaignId, Timestamp>,
@@ -70,6 +72,11 @@ impl Judge {
         self.says_it_dials.clear();
         self.could_dial.clear();
         self.held_in_vain.clear();
+    }
+
+    /// A process begins.
+    pub(crate) fn boots(&mut self, now: Timestamp) {
+        self.boots.push(now);
     }
 
     /// A row is asked for.
@@ -203,7 +210,9 @@ impl Judge {
         invites.push(now);
         for (back, earlier) in invites.iter().rev().take(LOOK_BACK).enumerate() {
             let seconds = now.duration_since(*earlier).as_secs_f64();
-            if (back + 1) as f64 > cps * seconds + burst + 1e-6 {
+            let boots = self.boots.iter().filter(|boot| **boot > *earlier).count() as f64;
+            let early = if cps < 1.0 { boots } else { 0.0 };
+            if (back + 1) as f64 > cps * seconds + burst + early + 1e-6 {
                 return Err(format!(
                     "{who} is one of {} within {seconds} s at {cps}/s, burst {burst}",
                     back + 1

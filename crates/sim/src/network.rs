@@ -118,6 +118,7 @@ impl Network {
     /// The process dies: nobody says goodbye.
     pub(crate) fn crash(&mut self) {
         self.ours = None;
+        self.record.crashed();
         self.calls.clear();
         self.keys.clear();
         self.told.clear();

@@ -162,6 +162,13 @@ impl Carriers {
         self.desks.retain(|_, desk| !desk.gone || desk.channels_used > 0);
     }
 
+    /// Somebody else may have dialled through all of them until now.
+    pub(super) fn drain(&mut self, now: Timestamp) {
+        for desk in self.desks.values_mut() {
+            desk.bucket.drain(now);
+        }
+    }
+
     /// The caller ID and carrier for the next call: the contact's last number while its
     /// carrier is healthy (DI-8), else the one least recently used.
     ///

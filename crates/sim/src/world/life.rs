@@ -14,10 +14,12 @@ impl World {
 
     pub(super) fn boot(&mut self) {
         self.life += 1;
+        self.judge.boots(self.now);
         self.trace.note(self.now, format_args!("the process begins"));
         self.report.unknown += self.store.recover(self.wall());
         let ids = IdSource::new(self.wall().as_millisecond(), self.rng.random());
-        self.scheduler = Some(Scheduler::new(ids, self.scene.max_calls, self.wall()));
+        self.scheduler =
+            Some(Scheduler::new(ids, self.scene.max_calls, self.wall()).after_another());
         self.reading = false;
         if let Some(network) = &mut self.network {
             network.boot();

@@ -167,3 +167,24 @@ fn a_contact_shows_one_number_over_its_retries_whatever_others_do() {
     let numbers: std::collections::BTreeSet<_> = last.values().collect();
     assert_eq!(numbers.len(), 3, "and together they use them all");
 }
+
+#[test]
+fn a_process_after_another_gives_no_carrier_a_second_burst() {
+    let first_after = |cps: f64| {
+        let mut acme = carrier(1, "Acme");
+        (acme.settings.cps, acme.settings.burst) = (cps, 3);
+        let mut rig = Rig::new(vec![campaign(1)], vec![acme]);
+        let ids = IdSource::new(rig.now.as_millisecond(), 1);
+        rig.scheduler = Scheduler::new(ids, 1_000, rig.now).after_another();
+        rig.asked.clear();
+        rig.tell_setup();
+        let begun = rig.now;
+        while rig.serve().is_empty() {
+            rig.pass(SignedDuration::from_millis(10));
+        }
+        assert!(rig.serve().is_empty(), "and one call alone");
+        rig.now.duration_since(begun)
+    };
+    assert!(first_after(4.0) >= SignedDuration::from_millis(250));
+    assert!(first_after(0.1) <= SignedDuration::from_millis(1_010), "nobody waits for long");
+}
