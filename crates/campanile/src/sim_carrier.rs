@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::Context;
-use campanile_carrier::{CarrierConfig, Mix, SimCarrier};
+use campanile_carrier::{BadLine, CarrierConfig, Impairment, Mix, SimCarrier};
 use clap::Args;
 
 /// `campanile carrier`
@@ -21,6 +21,10 @@ pub(crate) struct CarrierArgs {
     /// Write one JSON line per INVITE received to this file.
     #[arg(long)]
     record: Option<PathBuf>,
+    /// A bad line, for SIP and RTP in both directions: any of `loss`, `duplicate` and `reorder`
+    /// (chances between 0 and 1), `delay_ms` and `jitter_ms`, such as `loss=0.05,jitter_ms=60`.
+    #[arg(long, value_name = "NAME=NUMBER,…")]
+    impair: Option<Impairment>,
 }
 
 pub(crate) async fn run(args: CarrierArgs) -> anyhow::Result<()> {
@@ -36,15 +40,23 @@ pub(crate) async fn run(args: CarrierArgs) -> anyhow::Result<()> {
         time_scale: 1.0,
         auth: None,
     };
-    let carrier = SimCarrier::start(config)
-        .with_context(|| format!("the simulated carrier cannot listen on {}", args.sip))?;
+    let carrier = match args.impair {
+        Some(impairment) => SimCarrier::start_on(config, BadLine::all(impairment)),
+        None => SimCarrier::start(config),
+    };
+    let carrier =
+        carrier.with_context(|| format!("the simulated carrier cannot listen on {}", args.sip))?;
     println!("sip  udp {}", carrier.addr());
     crate::serve::end_signal().await;
+    let passed = carrier.passed();
     let summary = carrier.stop();
     eprintln!(
         "{} INVITEs, {} answered, {} numbers",
         summary.invites, summary.answered, summary.distinct_numbers
     );
+    if args.impair.is_some() {
+        eprintln!("line {}", serde_json::to_string(&passed)?);
+    }
     Ok(())
 }
 

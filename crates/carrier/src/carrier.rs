@@ -21,7 +21,14 @@ use campanile_wire::{
 use mio::{Events, Interest, Poll, Token, Waker, net::UdpSocket};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::{exchange::Exchange, mix::Mix, record::Summary, relay::BoundRelay};
+use crate::{
+    bad_line::{BadLine, Impaired, Passed},
+    exchange::Exchange,
+    mix::Mix,
+    record::Summary,
+    relay::BoundRelay,
+    transit::Transit,
+};
 
 const SIP: Token = Token(0);
 const MEDIA: Token = Token(1);
@@ -60,22 +67,36 @@ pub struct SimCarrier {
 struct Common {
     stopping: AtomicBool,
     summary: Mutex<Summary>,
+    passed: Mutex<Passed>,
 }
 
 impl SimCarrier {
     /// Opens the sockets and the record and starts the thread. A mix or a scale that cannot be
     /// used is an error of the kind `InvalidInput`.
     pub fn start(config: CarrierConfig) -> io::Result<Self> {
-        Self::start_at(config, None)
+        Self::start_at(config, None, None)
+    }
+
+    /// The same, on a line that treats everything that comes and goes as `line` says; the luck of
+    /// each datagram is drawn from the seed of `config`. A chance that is none is an error of the
+    /// kind `InvalidInput`.
+    pub fn start_on(config: CarrierConfig, line: BadLine) -> io::Result<Self> {
+        line.check().map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
+        let impaired = Impaired::new(line, config.seed);
+        Self::start_at(config, None, Some(impaired))
     }
 
     /// The same, for callers who come through a relay: the carrier says that it is where the
     /// relay is, and its requests go the way the call came, as session border controllers do.
     pub fn start_behind(config: CarrierConfig, relay: &BoundRelay) -> io::Result<Self> {
-        Self::start_at(config, Some(relay.addr()))
+        Self::start_at(config, Some(relay.addr()), None)
     }
 
-    fn start_at(config: CarrierConfig, relay: Option<SocketAddr>) -> io::Result<Self> {
+    fn start_at(
+        config: CarrierConfig,
+        relay: Option<SocketAddr>,
+        line: Option<Impaired>,
+    ) -> io::Result<Self> {
         let invalid = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
         config.mix.check().map_err(|why| invalid(why.to_string()))?;
         if !(0.0..=1_000.0).contains(&config.time_scale) {
@@ -104,6 +125,7 @@ impl SimCarrier {
             sip,
             media,
             exchange,
+            line,
             unsent: None,
             began: Instant::now(),
             buffer: vec![0; DATAGRAM_MAX],
@@ -122,6 +144,11 @@ impl SimCarrier {
     /// The figures of this moment.
     pub fn summary(&self) -> Summary {
         *self.common.summary.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What its bad line did until now; nothing on a line that is none.
+    pub fn passed(&self) -> Passed {
+        *self.common.passed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes the lines of calls that are still up, flushes the record and ends the thread.
@@ -154,6 +181,7 @@ struct Thread {
     sip: UdpSocket,
     media: UdpSocket,
     exchange: Exchange,
+    line: Option<Impaired>,
     /// What the socket had no room for; it goes first when there is room again.
     unsent: Option<Transmit>,
     began: Instant,
@@ -165,7 +193,9 @@ impl Thread {
     fn run(mut self) {
         let mut events = Events::with_capacity(8);
         while !self.common.stopping.load(Ordering::Acquire) {
-            let timeout = self.exchange.wake_at().map(|at| {
+            let line_due = self.line.as_ref().and_then(Impaired::next_at).map(Time::from_origin);
+            let due = [self.exchange.wake_at(), line_due].into_iter().flatten().min();
+            let timeout = due.map(|at| {
                 // Rounded up to what the poll can wait, or it would spin until then.
                 at.since(self.now()).max(Duration::from_micros(500))
             });
@@ -181,12 +211,16 @@ impl Thread {
             self.receive_signals();
             self.receive_audio();
             let now = self.now();
-            let media = &self.media;
-            self.exchange.wake(now, |to, packet| {
-                // A packet that the socket has no room for is late already.
-                let _ = media.send_to(packet, to);
+            let (media, line, began) = (&self.media, &mut self.line, self.began);
+            self.exchange.wake(now, |to, packet| match line {
+                Some(line) => line.audio.back.take(began.elapsed(), to, packet),
+                None => {
+                    // A packet that the socket has no room for is late already.
+                    let _ = media.send_to(packet, to);
+                }
             });
             self.send_signals();
+            self.deliver();
             self.publish(self.exchange.summary());
         }
         // What came before the end was asked for belongs into the record.
@@ -201,26 +235,71 @@ impl Thread {
     }
 
     fn publish(&self, summary: Summary) {
+        if let Some(line) = &self.line {
+            *self.common.passed.lock().unwrap_or_else(PoisonError::into_inner) = line.passed();
+        }
         *self.common.summary.lock().unwrap_or_else(PoisonError::into_inner) = summary;
     }
 
     fn receive_signals(&mut self) {
         while let Some((length, from)) = receive(&self.sip, &mut self.buffer) {
-            let now = Time::from_origin(self.began.elapsed());
-            self.exchange.signal(now, Peer::udp(from), &self.buffer[..length]);
-            self.send_signals();
+            let (now, bytes) = (self.began.elapsed(), &self.buffer[..length]);
+            match &mut self.line {
+                Some(line) => line.signals.there.take(now, from, bytes),
+                None => {
+                    self.exchange.signal(Time::from_origin(now), Peer::udp(from), bytes);
+                    self.send_signals();
+                }
+            }
         }
     }
 
     fn receive_audio(&mut self) {
         while let Some((length, from)) = receive(&self.media, &mut self.buffer) {
-            let now = Time::from_origin(self.began.elapsed());
-            self.exchange.audio(now, from, &self.buffer[..length]);
+            let (now, bytes) = (self.began.elapsed(), &self.buffer[..length]);
+            match &mut self.line {
+                Some(line) => line.audio.there.take(now, from, bytes),
+                None => self.exchange.audio(Time::from_origin(now), from, bytes),
+            }
         }
+    }
+
+    /// Hands on what was on a bad line for long enough, in both directions.
+    fn deliver(&mut self) {
+        let now = self.began.elapsed();
+        while let Some((from, bytes)) = self.of_line(now, |line| &mut line.signals.there) {
+            self.exchange.signal(Time::from_origin(now), Peer::udp(from), &bytes);
+            self.send_signals();
+        }
+        while let Some((from, bytes)) = self.of_line(now, |line| &mut line.audio.there) {
+            self.exchange.audio(Time::from_origin(now), from, &bytes);
+        }
+        while let Some((to, bytes)) = self.of_line(now, |line| &mut line.signals.back) {
+            // What does not get through is one more loss.
+            let _ = self.sip.send_to(&bytes, to);
+        }
+        while let Some((to, bytes)) = self.of_line(now, |line| &mut line.audio.back) {
+            let _ = self.media.send_to(&bytes, to);
+        }
+    }
+
+    fn of_line(
+        &mut self,
+        now: Duration,
+        way: impl Fn(&mut Impaired) -> &mut Transit<SocketAddr>,
+    ) -> Option<(SocketAddr, Arc<[u8]>)> {
+        let way = way(self.line.as_mut()?);
+        let due = way.due(now)?;
+        way.handed_on(true);
+        Some(due)
     }
 
     fn send_signals(&mut self) {
         while let Some(transmit) = self.unsent.take().or_else(|| self.exchange.transmit()) {
+            if let Some(line) = &mut self.line {
+                line.signals.back.take(self.began.elapsed(), transmit.to.addr, &transmit.bytes);
+                continue;
+            }
             match self.sip.send_to(&transmit.bytes, transmit.to.addr) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.unsent = Some(transmit);

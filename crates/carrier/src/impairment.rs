@@ -1,6 +1,6 @@
 //! What a bad line does to one datagram: decided from a seed, without a socket or a clock.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ pub struct Impairment {
     /// The shortest time on the way, in milliseconds.
     pub delay_ms: u32,
     /// What comes on top at most, evenly spread, in milliseconds. Without `reorder` it changes
-    /// no order: who comes early waits for those before.
+    /// no order: who comes early waits for those before of the same sender.
     pub jitter_ms: u32,
 }
 
@@ -58,8 +58,6 @@ pub(crate) struct Line {
     impairment: Impairment,
     rng: StdRng,
     is_bad: bool,
-    /// When the latest datagram that kept its order arrives.
-    last: Duration,
 }
 
 impl Impairment {
@@ -82,14 +80,33 @@ impl Impairment {
     }
 }
 
+impl FromStr for Impairment {
+    type Err = String;
+
+    /// Reads `loss=0.05,jitter_ms=60`: names and numbers of the fields, those without `burst`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut fields = serde_json::Map::new();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let (name, number) = part.split_once('=').ok_or(format!("{part}: not name=number"))?;
+            let number = serde_json::from_str::<serde_json::Number>(number.trim());
+            let number = number.map_err(|_| format!("{part}: not a number"))?;
+            fields.insert(name.trim().to_owned(), number.into());
+        }
+        let read = serde_json::from_value::<Self>(fields.into()).map_err(|why| why.to_string())?;
+        read.check()?;
+        Ok(read)
+    }
+}
+
 impl Line {
     pub(crate) fn new(impairment: Impairment, seed: u64) -> Self {
         let rng = StdRng::seed_from_u64(seed);
-        Self { impairment, rng, is_bad: false, last: Duration::ZERO }
+        Self { impairment, rng, is_bad: false }
     }
 
-    /// Decides for a datagram that is sent at `now`, a time that does not run backwards.
-    pub(crate) fn pass(&mut self, now: Duration) -> Passage {
+    /// Decides for a datagram that is sent at `now`, a time that does not run backwards. `last`
+    /// is when the latest of the same sender that kept its order arrives.
+    pub(crate) fn pass(&mut self, now: Duration, last: &mut Duration) -> Passage {
         let Impairment { loss, burst, duplicate, reorder, delay_ms, jitter_ms } = self.impairment;
         // Every draw is made for every datagram, so that one chance does not shift the others.
         let [lost, burst_lost, turns, copied, overtaken, late] =
@@ -108,8 +125,8 @@ impl Line {
         let at = if held_back {
             now + way + HELD_BACK
         } else {
-            self.last = self.last.max(now + way);
-            self.last
+            *last = (*last).max(now + way);
+            *last
         };
         let copy = (copied < duplicate).then(|| at - now + COPY_AFTER);
         Passage { copies: [Some(at - now), copy], held_back }
@@ -123,8 +140,8 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn passages(impairment: Impairment, seed: u64, count: u32) -> Vec<Passage> {
-        let mut line = Line::new(impairment, seed);
-        (0..count).map(|n| line.pass(MS * n)).collect()
+        let (mut line, mut last) = (Line::new(impairment, seed), Duration::ZERO);
+        (0..count).map(|n| line.pass(MS * n, &mut last)).collect()
     }
 
     fn lost(passages: &[Passage]) -> f64 {
@@ -202,5 +219,22 @@ mod tests {
         let line: Impairment = serde_json::from_str(r#"{"loss":0.1,"jitter_ms":20}"#).unwrap();
         assert_eq!(line, Impairment { loss: 0.1, jitter_ms: 20, ..Default::default() });
         assert!(serde_json::from_str::<Impairment>(r#"{"los":0.1}"#).is_err());
+    }
+
+    #[test]
+    fn an_impairment_is_read_from_a_line_of_names_and_numbers() {
+        let read: Impairment = "loss=0.1, jitter_ms=20".parse().unwrap();
+        assert_eq!(read, Impairment { loss: 0.1, jitter_ms: 20, ..Default::default() });
+        assert_eq!("".parse(), Ok(Impairment::default()));
+        for (text, why) in [
+            ("loss", "not name=number"),
+            ("loss=much", "not a number"),
+            ("loss=1.5", "between 0 and 1"),
+            ("los=0.1", "unknown field"),
+            ("delay_ms=-1", "invalid value"),
+        ] {
+            let found = text.parse::<Impairment>().unwrap_err();
+            assert!(found.contains(why), "{text}: {found}");
+        }
     }
 }

@@ -6,8 +6,7 @@
 //! relays, so it serves SIP and RTP alike.
 
 use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, HashMap, VecDeque},
+    collections::{HashMap, VecDeque},
     io,
     net::{IpAddr, SocketAddr},
     sync::{
@@ -23,13 +22,12 @@ use serde::Serialize;
 
 use crate::{
     carrier::{bind, receive},
-    impairment::{Impairment, Line, Passage},
+    impairment::Impairment,
+    transit::{Counts, Transit},
 };
 
 /// Callers at once; the one that was silent for longest gives way.
 const CALLERS_MAX: usize = 1_024;
-/// Datagrams on the way at once; what comes on top is dropped and counted.
-const ON_THE_WAY_MAX: usize = 100_000;
 const DATAGRAM_MAX: usize = 65_535;
 
 const NEAR: Token = Token(0);
@@ -59,24 +57,6 @@ pub struct Relayed {
     pub there: Counts,
     /// From the far side to the callers.
     pub back: Counts,
-}
-
-/// What became of the datagrams of one direction. Everything that came was lost, was dropped,
-/// arrived or is on the way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Counts {
-    /// Datagrams that came.
-    pub came: u64,
-    /// Of these, lost on purpose.
-    pub lost: u64,
-    /// Of these, held back so that others could overtake them.
-    pub held_back: u64,
-    /// Copies that were added.
-    pub copies: u64,
-    /// Datagrams and copies that arrived.
-    pub arrived: u64,
-    /// Dropped because too many were on the way, or nobody to send them to.
-    pub dropped: u64,
 }
 
 #[derive(Default)]
@@ -115,10 +95,8 @@ impl BoundRelay {
             target,
             callers: Vec::new(),
             by_addr: HashMap::new(),
-            lines: [Line::new(there, seed), Line::new(back, !seed)],
-            on_the_way: BinaryHeap::new(),
-            relayed: Relayed::default(),
-            sent: 0,
+            there: Transit::new(there, seed),
+            back: Transit::new(back, !seed),
             began: Instant::now(),
             buffer: vec![0; DATAGRAM_MAX],
             common: Arc::clone(&common),
@@ -172,23 +150,6 @@ impl Drop for Relay {
     }
 }
 
-/// Which way a datagram goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Way {
-    There,
-    Back,
-}
-
-/// A datagram on the way; the earliest first, then in the order in which they came.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Datagram {
-    at: Duration,
-    order: u64,
-    way: Way,
-    caller: usize,
-    bytes: Arc<[u8]>,
-}
-
 /// Somebody who sent to us, and the socket that stands for it on the far side.
 struct Caller {
     addr: SocketAddr,
@@ -202,11 +163,10 @@ struct Thread {
     target: SocketAddr,
     callers: Vec<Caller>,
     by_addr: HashMap<SocketAddr, usize>,
-    /// There and back.
-    lines: [Line; 2],
-    on_the_way: BinaryHeap<Reverse<Datagram>>,
-    relayed: Relayed,
-    sent: u64,
+    /// From whom, by the number of the caller.
+    there: Transit<usize>,
+    /// For whom.
+    back: Transit<usize>,
     began: Instant,
     buffer: Vec<u8>,
     common: Arc<Common>,
@@ -218,7 +178,8 @@ impl Thread {
         let mut readable = VecDeque::new();
         while !self.common.stopping.load(Ordering::Acquire) {
             let now = self.began.elapsed();
-            let next = self.on_the_way.peek().map(|Reverse(next)| next.at.saturating_sub(now));
+            let next = [self.there.next_at(), self.back.next_at()].into_iter().flatten().min();
+            let next = next.map(|at| at.saturating_sub(now));
             // Rounded up to what the poll can wait, or it would spin until then.
             let timeout = next.map(|wait| wait.max(Duration::from_micros(500)));
             match self.poll.poll(&mut events, timeout) {
@@ -238,7 +199,8 @@ impl Thread {
                 }
             }
             self.deliver();
-            *self.common.relayed.lock().unwrap_or_else(PoisonError::into_inner) = self.relayed;
+            *self.common.relayed.lock().unwrap_or_else(PoisonError::into_inner) =
+                Relayed { there: self.there.counts, back: self.back.counts };
         }
     }
 
@@ -246,11 +208,11 @@ impl Thread {
         while let Some((length, from)) = receive(&self.near, &mut self.buffer) {
             let now = self.began.elapsed();
             match self.caller(from, now) {
-                Ok(caller) => self.take(Way::There, caller, length, now),
+                Ok(caller) => self.there.take(now, caller, &self.buffer[..length]),
                 Err(error) => {
                     tracing::warn!(%error, "The relay has no socket for another caller");
-                    self.relayed.there.came += 1;
-                    self.relayed.there.dropped += 1;
+                    self.there.counts.came += 1;
+                    self.there.counts.dropped += 1;
                 }
             }
         }
@@ -260,7 +222,7 @@ impl Thread {
         while let Some((length, from)) = receive(&self.callers[caller].socket, &mut self.buffer) {
             // The far side may speak from another port; from another machine it is a stranger.
             if from.ip() == self.target.ip() {
-                self.take(Way::Back, caller, length, self.began.elapsed());
+                self.back.take(self.began.elapsed(), caller, &self.buffer[..length]);
             }
         }
     }
@@ -291,55 +253,15 @@ impl Thread {
         Ok(index)
     }
 
-    /// Decides for the datagram in the buffer.
-    fn take(&mut self, way: Way, caller: usize, length: usize, now: Duration) {
-        let Passage { copies, held_back } = self.lines[way as usize].pass(now);
-        let counts = self.relayed.of(way);
-        counts.came += 1;
-        counts.lost += u64::from(copies[0].is_none());
-        counts.held_back += u64::from(held_back);
-        counts.copies += u64::from(copies[1].is_some());
-        let bytes: Arc<[u8]> = self.buffer[..length].into();
-        for after in copies.into_iter().flatten() {
-            if self.on_the_way.len() >= ON_THE_WAY_MAX {
-                self.relayed.of(way).dropped += 1;
-                continue;
-            }
-            self.sent += 1;
-            let bytes = Arc::clone(&bytes);
-            let datagram = Datagram { at: now + after, order: self.sent, way, caller, bytes };
-            self.on_the_way.push(Reverse(datagram));
-        }
-    }
-
     fn deliver(&mut self) {
         let now = self.began.elapsed();
-        while let Some(Reverse(next)) = self.on_the_way.peek()
-            && next.at <= now
-        {
-            let Some(Reverse(Datagram { way, caller, bytes, .. })) = self.on_the_way.pop() else {
-                return;
-            };
-            let caller = &self.callers[caller];
-            let sent = match way {
-                Way::There => caller.socket.send_to(&bytes, self.target),
-                Way::Back => self.near.send_to(&bytes, caller.addr),
-            };
-            let counts = self.relayed.of(way);
-            if sent.is_ok() {
-                counts.arrived += 1;
-            } else {
-                counts.dropped += 1;
-            }
+        while let Some((caller, bytes)) = self.there.due(now) {
+            let sent = self.callers[caller].socket.send_to(&bytes, self.target);
+            self.there.handed_on(sent.is_ok());
         }
-    }
-}
-
-impl Relayed {
-    fn of(&mut self, way: Way) -> &mut Counts {
-        match way {
-            Way::There => &mut self.there,
-            Way::Back => &mut self.back,
+        while let Some((caller, bytes)) = self.back.due(now) {
+            let sent = self.near.send_to(&bytes, self.callers[caller].addr);
+            self.back.handed_on(sent.is_ok());
         }
     }
 }

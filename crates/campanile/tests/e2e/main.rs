@@ -8,6 +8,7 @@ mod demo;
 mod disk;
 mod far_end;
 mod kill;
+mod lines;
 mod scenarios;
 mod server;
 mod sipp;
