@@ -107,7 +107,7 @@ impl Dialler {
             let Some(seen) = self.calls.get_mut(&key) else { continue };
             match event {
                 Event::Provisional { code: 180, .. } => seen.rang = true,
-                Event::Answered { sdp } => {
+                Event::Answered { sdp, .. } => {
                     let remote = sdp::parse(&sdp.unwrap(), &[Codec::Pcma, Codec::Pcmu]);
                     seen.answered = Some(remote.unwrap());
                 }

@@ -315,10 +315,10 @@ impl Sign {
             Ending::Withdrawn | Ending::NotSent => Self::Nothing,
             // A bot that could not be prepared: nothing was dialled.
             Ending::Connected { .. } if report.answered_at.is_none() => Self::Nothing,
-            Ending::Connected { .. } | Ending::NoSeat => Self::Worked,
+            Ending::Connected { .. } | Ending::NoSeat | Ending::Left => Self::Worked,
             Ending::RingTimeout { .. } if report.ringing_at.is_none() => Self::Nothing,
             Ending::RingTimeout { .. } => Self::Worked,
-            Ending::NoReply => Self::Silence,
+            Ending::NoReply | Ending::NoConnection => Self::Silence,
             Ending::Refused { sip_code: 429 | 503, .. } => {
                 Self::Overloaded { retry_after_seconds: report.retry_after_seconds }
             }
@@ -332,6 +332,9 @@ impl Sign {
 
 fn cause_of(report: &CallReport) -> String {
     match (report.ending, report.sip_code) {
+        (Ending::NoConnection, _) => {
+            report.sip_reason.clone().unwrap_or_else(|| "no connection".into())
+        }
         (Ending::NoReply, _) | (_, None) => match &report.sip_reason {
             // It was never reached, and that is why.
             Some(why) => format!("no reply: {why}"),

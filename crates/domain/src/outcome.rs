@@ -43,7 +43,7 @@ pub use crate::words;
 words! {
     /// How an attempt ended (api.md, "Words").
     Outcome {
-        /// A callee was connected to the bot.
+        /// A callee was connected to the bot, or answered and hung up before he could be.
         Completed = "completed" / 0,
         /// Answered, but no seat was free in time.
         Abandoned = "abandoned" / 1,
@@ -133,6 +133,10 @@ pub enum Ending {
     },
     /// Answered, no seat in time.
     NoSeat,
+    /// Answered, and the callee hung up while there was still time to give him a seat. Nobody
+    /// let him wait, so it is not abandoned: a talk of no length, and there is no outcome of
+    /// its own for a short talk (api.md).
+    Left,
     /// A final answer of 300 or more that ended the INVITE.
     Refused {
         /// The status code.
@@ -148,8 +152,12 @@ pub enum Ending {
         /// Final answer to the INVITE.
         sip_code: Option<u16>,
     },
-    /// Timer B, an ICMP error, or a broken connection (RFC 3261 17.1.1.2).
+    /// Timer B, an ICMP error, or a broken connection (RFC 3261 17.1.1.2): the phone may ring
+    /// all the same.
     NoReply,
+    /// The carrier was not found or not connected to, so that no INVITE left: no phone can
+    /// ring, and another carrier may have the call at once.
+    NoConnection,
     /// We withdrew it before it was answered, not by the ring timeout.
     Withdrawn,
     /// We withdrew it after its row was durable and before its INVITE left: the
@@ -170,9 +178,10 @@ impl Ending {
         match self {
             Self::Connected { bot_failed: false } => Outcome::Completed,
             Self::Connected { bot_failed: true } => Outcome::BotError,
+            Self::Left => Outcome::Completed,
             Self::NoSeat => Outcome::Abandoned,
             Self::RingTimeout { .. } => Outcome::NoAnswer,
-            Self::NoReply => Outcome::NetworkError,
+            Self::NoReply | Self::NoConnection => Outcome::NetworkError,
             Self::Withdrawn | Self::NotSent => Outcome::Cancelled,
             Self::Refused { sip_code, .. } if self.may_be_storm() && carrier_storms => {
                 let _ = sip_code;

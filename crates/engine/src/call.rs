@@ -37,7 +37,7 @@ pub(crate) enum Input {
     /// 101 to 199 came.
     Provisional { code: u16, sdp: Option<Vec<u8>> },
     /// 2xx came and was acknowledged.
-    Answered { sdp: Option<Vec<u8>> },
+    Answered { code: u16, reason: String, sdp: Option<Vec<u8>> },
     /// The far end described its audio anew.
     Renegotiated { sdp: Vec<u8> },
     /// The SIP side is over.
@@ -61,6 +61,8 @@ pub(crate) enum Input {
 pub(crate) enum Action {
     /// CANCEL or BYE, whichever is right.
     HangUp,
+    /// BYE to an answer that cannot be talked to, which is told so.
+    Disagree,
     /// Tell the audio side where the far end is.
     Describe(Remote),
     /// The bot speaks.
@@ -82,6 +84,8 @@ pub(crate) struct Call {
     ringing_at: Option<Timestamp>,
     early: Option<Remote>,
     answered: Option<Now>,
+    /// The code and the words of the answer.
+    answer: Option<(u16, String)>,
     bot_attached_at: Option<Timestamp>,
     actions: VecDeque<Action>,
     guard: Guard,
@@ -145,6 +149,7 @@ impl Call {
             ringing_at: None,
             early: None,
             answered: None,
+            answer: None,
             bot_attached_at: None,
             actions: VecDeque::new(),
             guard: Guard { attempt, events, armed: true },
@@ -186,7 +191,7 @@ impl Call {
     pub(crate) fn handle(&mut self, input: Input, now: Now) {
         match input {
             Input::Provisional { code, sdp } => self.on_provisional(code, sdp, now),
-            Input::Answered { sdp } => self.on_answered(sdp, now),
+            Input::Answered { code, reason, sdp } => self.on_answered((code, reason), sdp, now),
             Input::Renegotiated { sdp } => {
                 if let Ok(remote) = sdp::parse(&sdp, &self.codecs) {
                     self.actions.push_back(Action::Describe(remote));
@@ -255,7 +260,7 @@ impl Call {
         }
     }
 
-    fn on_answered(&mut self, sdp: Option<Vec<u8>>, now: Now) {
+    fn on_answered(&mut self, answer: (u16, String), sdp: Option<Vec<u8>>, now: Now) {
         match self.state {
             State::Calling => {}
             State::Withdrawing(_) => {
@@ -275,18 +280,19 @@ impl Call {
             Ok(remote) => {
                 self.state = State::Waiting;
                 self.answered = Some(now);
+                self.answer = Some(answer);
                 self.actions.push_back(Action::Describe(remote));
                 self.actions.push_back(Action::Tell(CallEvent::Answered));
             }
             Err(error) => {
-                self.actions.push_back(Action::HangUp);
+                self.actions.push_back(Action::Disagree);
                 let ending = Ending::Refused {
                     // What we would have answered to such a description (RFC 3261 21.4.26).
                     sip_code: 488,
                     after_ms: millis(now.at - self.invited),
                     rang: self.ringing_at.is_some(),
                 };
-                let answer = Some((200, format!("answered without usable audio: {error}")));
+                let answer = Some((answer.0, format!("answered without usable audio: {error}")));
                 self.close(ending, Some(HangupBy::Dialler), answer, Automatic::None, now);
             }
         }
@@ -303,13 +309,16 @@ impl Call {
                 };
                 before_answer(&ended, withdrawal, rang)
             }
+            State::Waiting if ended.cause == EndCause::ByeReceived => {
+                (self.left(now), HangupBy::Callee)
+            }
             State::Waiting | State::Abandoning { .. } => {
                 (Ending::NoSeat, after_answer(ended.cause))
             }
             State::Talking => (Ending::Connected { bot_failed: false }, after_answer(ended.cause)),
             State::Closing(..) | State::Over => return,
         };
-        let answer = if self.answered.is_some() { self.ok() } else { answer };
+        let answer = self.answer.clone().or(answer);
         self.close(ending, Some(by), answer, Automatic::None, now);
         if let State::Closing(report, _) = &mut self.state {
             report.retry_after_seconds = ended.retry_after;
@@ -391,11 +400,17 @@ impl Call {
         };
         // The BYE may go unanswered for half a minute; the talk is over now, and so is
         // the use of the seat.
-        self.close(ending, Some(by), self.ok(), automatic, now);
+        self.close(ending, Some(by), self.answer.clone(), automatic, now);
     }
 
-    fn ok(&self) -> Option<(u16, String)> {
-        Some((200, "OK".to_owned()))
+    /// What it is when a callee hangs up who waits for his seat: not abandoned before the time
+    /// for that has come (DI-16).
+    fn left(&self, now: Now) -> Ending {
+        let patience = Duration::from_millis(self.settings.seat_patience_ms().into());
+        match self.answered {
+            Some(answered) if now.at - answered.at < patience => Ending::Left,
+            _ => Ending::NoSeat,
+        }
     }
 
     fn close(
@@ -428,6 +443,9 @@ fn before_answer(ended: &Ended, withdrawal: Option<Withdrawal>, rang: bool) -> (
         Withdrawal::HungUp => Ending::Withdrawn,
     };
     match (ended.cause, withdrawal) {
+        (EndCause::NoConnection, None | Some(Withdrawal::RingTimeout)) => {
+            (Ending::NoConnection, HangupBy::Carrier)
+        }
         (EndCause::NoReply, None | Some(Withdrawal::RingTimeout)) => {
             (Ending::NoReply, HangupBy::Carrier)
         }
@@ -450,9 +468,11 @@ fn before_answer(ended: &Ended, withdrawal: Option<Withdrawal>, rang: bool) -> (
 fn after_answer(cause: EndCause) -> HangupBy {
     match cause {
         EndCause::ByeReceived => HangupBy::Callee,
-        EndCause::NoReply | EndCause::Refused | EndCause::NoAck | EndCause::SessionExpired => {
-            HangupBy::Carrier
-        }
+        EndCause::NoReply
+        | EndCause::NoConnection
+        | EndCause::Refused
+        | EndCause::NoAck
+        | EndCause::SessionExpired => HangupBy::Carrier,
         EndCause::Cancelled | EndCause::AnsweredWhileCancelling | EndCause::ByeSent => {
             HangupBy::Dialler
         }

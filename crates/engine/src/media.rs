@@ -313,6 +313,10 @@ impl MediaThread {
         let mut due = std::mem::take(&mut self.due);
         self.wheel.turn(now.at, &mut due);
         for place in due.drain(..) {
+            if leg(&mut self.legs, place).is_some_and(|leg| leg.stream.is_silent(now.at)) {
+                // What came while this thread was kept from running is no silence.
+                self.read(place, now);
+            }
             let Some(leg) = leg(&mut self.legs, place) else { continue };
             let socket = &leg.socket;
             let mut send = |to: SocketAddr, packet: &[u8]| socket.send_to(packet, to).is_ok();
@@ -367,7 +371,58 @@ fn open_reports(audio: &UdpSocket, poll: &Poll, place: Place) -> io::Result<UdpS
 mod tests {
     use std::sync::mpsc::sync_channel;
 
+    use campanile_wire::{
+        rtp,
+        sdp::{Codec, parse},
+    };
+
     use super::*;
+    use crate::{
+        bot::{Script, ScriptBot},
+        prompts,
+    };
+
+    #[test]
+    fn a_thread_that_had_no_time_does_not_take_its_own_silence_for_the_callees() {
+        let (poll, bell) = MediaThread::poll().unwrap();
+        let (_commands, commands_out) = sync_channel(1);
+        let (events, events_out) = sync_channel(2);
+        let clock = Clock::start();
+        let own = bell.clone();
+        let mut thread = MediaThread::new(clock, poll, commands_out, events, bell, own);
+        let phone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let addr = phone.local_addr().unwrap();
+        let sdp = format!(
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+             m=audio {} RTP/AVP 8\r\n",
+            addr.port()
+        );
+        let remote = parse(sdp.as_bytes(), &[Codec::Pcma]).unwrap();
+        let start = clock.now();
+        let later = Now { at: start.at + Duration::from_millis(1_200), ..start };
+        let clip = prompts::prompt(prompts::ABANDONED).unwrap();
+        let mut ports = Vec::new();
+        for place in 0..2 {
+            let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            ports.push(socket.local_addr().unwrap());
+            let stream = Box::new(Stream::new(1, 2, 3));
+            thread.obey(Command::Open(place, socket, stream), start);
+            thread.obey(Command::Described(place, remote), start);
+            let second = Duration::from_secs(1);
+            let limits = Limits { no_media: second, silent_customer: 9 * second };
+            let bot = Box::new(ScriptBot::new(Arc::new(Script::message(clip))));
+            let attach = Command::Attach { place, bot, limits, answered_at: start.at };
+            thread.obey(attach, start);
+        }
+        // One phone spoke while the thread did not run; the packet lies in the socket.
+        let mut packet = Vec::new();
+        rtp::Sender::new(1, 1, 1).frame(8, &[0xD5; 160], &mut packet);
+        phone.send_to(&packet, ports[0]).unwrap();
+        thread.turn(later);
+        drop(thread);
+        let told: Vec<_> = events_out.try_iter().collect();
+        assert!(matches!(told[..], [Event::Verdict(1, Verdict::NoMedia)]), "{told:?}");
+    }
 
     #[test]
     fn a_flooded_call_has_one_batch_a_turn_however_often_its_socket_calls() {

@@ -286,6 +286,10 @@ impl Shard {
     /// Messages to a far end were lost on the way to it.
     fn lost(&mut self, loss: Loss, now: Now) {
         match loss {
+            Loss::Unconnected(peer) => {
+                self.parts.suspects.accuse(peer.addr);
+                self.parts.agent.handle_unconnected(now.at, peer);
+            }
             Loss::Unreachable(peer) => {
                 self.parts.suspects.accuse(peer.addr);
                 self.parts.agent.handle_unreachable(now.at, peer);

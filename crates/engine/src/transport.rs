@@ -62,7 +62,9 @@ pub struct Connection {
 /// What became of messages to a far end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Loss {
-    /// There is no connection: none of them left.
+    /// No connection came about: none of them left.
+    Unconnected(Peer),
+    /// No connection lasts, or the far end takes nothing: some of them may have arrived.
     Unreachable(Peer),
     /// The connection broke: what arrived is not known.
     Broken(Peer),
@@ -161,8 +163,10 @@ impl Links {
         let Some(link) = self.links[index].as_mut() else { return };
         if link.send(bytes, now) {
             self.busy.push(index);
-        } else {
+        } else if link.has_connection() {
             self.losses.push_back(Loss::Unreachable(to));
+        } else {
+            self.losses.push_back(Loss::Unconnected(to));
         }
     }
 
@@ -318,6 +322,7 @@ impl Links {
         let Some(link) = self.links[index].as_mut() else { return };
         match fate {
             Fate::Goes | Fate::Opened => {}
+            Fate::Unconnected => self.losses.push_back(Loss::Unconnected(link.peer)),
             Fate::Unreachable => self.losses.push_back(Loss::Unreachable(link.peer)),
             Fate::Broken => self.losses.push_back(Loss::Broken(link.peer)),
             Fate::Closed if link.is_theirs() => self.remove(index),

@@ -124,7 +124,10 @@ async fn a_port_that_nobody_listens_on_is_a_network_error_at_once() {
     let ended = first_ended(&world).await;
     assert_eq!(ended.outcome, Some(Outcome::NetworkError));
     let reason = ended.sip_reason.unwrap();
-    assert_eq!(reason, format!("no connection to {closed} over TCP: nobody listens there"));
+    assert_eq!(
+        reason,
+        format!("no connection to {closed} over TCP: connection refused: nobody listens there")
+    );
     let took = ended.ended_at.unwrap().duration_since(ended.dialled_at);
     assert!(took.as_secs() < 2, "{took:?}");
     world.engine.shutdown().await;

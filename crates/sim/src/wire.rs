@@ -82,6 +82,7 @@ fn ending_of(call: &LineCall, ended: &Ended) -> Ending {
             rang: call.has_rung(),
         },
         (None, EndCause::NoReply) => Ending::NoReply,
+        (None, EndCause::NoConnection) => Ending::NoConnection,
         (None, _) if call.timed_out => Ending::RingTimeout { sip_code: ended.code },
         (None, _) => Ending::Withdrawn,
     }

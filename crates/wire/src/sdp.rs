@@ -79,6 +79,10 @@ pub enum SdpError {
     /// No audio stream over RTP.
     #[error("no audio stream")]
     NoAudio,
+    /// Audio over SRTP alone (RFC 3711), which we do not speak and never offer: what it would
+    /// be sent in the clear is not for everybody's ears.
+    #[error("encrypted audio alone (SRTP)")]
+    Encrypted,
     /// The audio stream has port 0 (RFC 3264 6).
     #[error("the audio stream is refused")]
     Refused,
@@ -164,13 +168,17 @@ pub fn answer(offer: &[u8], local: &Local) -> Result<(Vec<u8>, Remote), SdpError
 /// Reads what the far end said, when we speak `codecs`.
 pub fn parse(bytes: &[u8], codecs: &[Codec]) -> Result<Remote, SdpError> {
     let session = Session::parse(bytes).map_err(|_| SdpError::Malformed)?;
-    // More than one stream: the first that is audio and not refused is ours.
-    let audio = |media: &&Media| media.media == "audio" && media.proto.starts_with("RTP/");
-    let streams = || session.medias.iter().filter(audio);
-    let media = streams().find(|media| media.port != 0).ok_or(if streams().next().is_some() {
-        SdpError::Refused
-    } else {
-        SdpError::NoAudio
+    // More than one stream: the first that is audio in the clear and not refused is ours.
+    let streams = || session.medias.iter().filter(|media| media.media == "audio");
+    let is_open = |media: &&Media| media.port != 0;
+    let media = streams().filter(is_open).find(|media| is_plain(media)).ok_or_else(|| {
+        if streams().filter(is_open).any(is_encrypted) {
+            SdpError::Encrypted
+        } else if streams().any(is_plain) {
+            SdpError::Refused
+        } else {
+            SdpError::NoAudio
+        }
     })?;
 
     let connection = media.connections.first().or(session.connection.as_ref());
@@ -208,6 +216,17 @@ pub fn parse(bytes: &[u8], codecs: &[Codec]) -> Result<Remote, SdpError> {
         ptime: packet_time(&media.attributes),
         rtcp: rtcp_address(&media.attributes, addr),
     })
+}
+
+/// RTP that is not encrypted; with early feedback (RFC 4585) it is still that.
+fn is_plain(media: &Media) -> bool {
+    ["RTP/AVP", "RTP/AVPF"].iter().any(|proto| media.proto.eq_ignore_ascii_case(proto))
+}
+
+/// `RTP/SAVP`, `RTP/SAVPF` and `UDP/TLS/RTP/SAVPF` (RFC 3711, RFC 5124, RFC 5764).
+fn is_encrypted(media: &Media) -> bool {
+    let profile = media.proto.rsplit('/').next().unwrap_or_default();
+    ["SAVP", "SAVPF"].iter().any(|secure| profile.eq_ignore_ascii_case(secure))
 }
 
 /// Reads one of our own descriptions back, to answer a re-INVITE in its terms.

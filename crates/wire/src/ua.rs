@@ -112,19 +112,36 @@ impl UserAgent {
         self.release_the_oldest();
     }
 
-    /// Nothing that was sent to `to` of late reached it: an ICMP error, or a connection that
-    /// could not be made. Calls that it never answered go to the next of their addresses, or end
-    /// as [`EndCause::NoReply`], and a BYE to it is not waited for.
+    /// Nothing that was sent to `to` of late reached it: an ICMP error, or a far end that lets
+    /// every connection fall. Calls that it never answered end as [`EndCause::NoReply`]; over
+    /// UDP they go to the next of their addresses first. A BYE to it is not waited for.
     pub fn handle_unreachable(&mut self, now: Time, to: Peer) {
-        self.each_caller(|caller, common, shared| caller.unreachable(common, shared, now, to));
+        self.unreachable(now, to, false);
+    }
+
+    /// No connection to `to` came about, so that nothing left that was sent to it since
+    /// [`handle_broken`](Self::handle_broken) or the beginning. Calls to it go to the next of
+    /// their addresses, or end as [`EndCause::NoConnection`]; a call of which something left
+    /// before, over a connection that broke, ends as [`EndCause::NoReply`].
+    pub fn handle_unconnected(&mut self, now: Time, to: Peer) {
+        self.unreachable(now, to, true);
+    }
+
+    fn unreachable(&mut self, now: Time, to: Peer, never_left: bool) {
+        self.each_caller(|caller, common, shared| {
+            caller.unreachable(common, shared, now, to, never_left);
+        });
         self.beside.unreachable(&mut self.shared, now, to);
     }
 
     /// A connection that was up broke. Nobody knows what of the last messages arrived, so each
     /// request that waits for its answer is sent once more, byte for byte, which makes a new
     /// connection: who had it takes it for a repetition (RFC 3261 17.2.3), and no callee is
-    /// rung twice. Calls that are up stay up. If the new connection cannot be made,
-    /// `handle_unreachable` is to follow.
+    /// rung twice. If the new connection cannot be made, `handle_unconnected` is to follow.
+    ///
+    /// Calls that are up stay up. One that rings ends as [`EndCause::NoReply`] (RFC 3261 17.1.4,
+    /// 18.4): its answer has lost its way. CANCEL goes to the far end over a new connection, and
+    /// an answer that comes all the same is acknowledged and hung up.
     pub fn handle_broken(&mut self, now: Time, to: Peer) {
         self.each_caller(|caller, common, shared| caller.broken(common, shared, now, to));
         self.beside.broken(&mut self.shared, to);
@@ -206,6 +223,15 @@ impl UserAgent {
                 callee.input(common, &mut self.shared, now, callee::Input::HangUp, None);
             }
         }
+    }
+
+    /// The same; a BYE tells the far end why, as `Reason: SIP ;cause=488` (RFC 3326): the final
+    /// answer that `code` and `text` would be to a request.
+    pub fn hang_up_because(&mut self, now: Time, call: CallKey, code: u16, text: &'static str) {
+        if let Some(Call { common, .. }) = self.calls.get_mut(call) {
+            common.farewell = Some((code, text));
+        }
+        self.hang_up(now, call);
     }
 
     /// After [`Event::Redirected`]: places the call at `to`, where `uri` leads, as its owner

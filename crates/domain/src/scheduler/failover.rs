@@ -1,7 +1,8 @@
 //! The next carrier for a call that its carrier refused (DI-10).
 //!
-//! Only after an explicit refusal that is the carrier's trouble, and only while nothing
-//! rang: after a silence the phone may be ringing all the same. What goes on is the same
+//! Only after an explicit refusal that is the carrier's trouble, or when there was no
+//! connection to it, and only while nothing rang: after a silence the phone may be ringing
+//! all the same. What goes on is the same
 //! attempt, and its row names the carrier of the last try. That is durable before the
 //! next INVITE leaves, so an (attempt, n) is dialled at most once, as an attempt is.
 
@@ -31,7 +32,8 @@ impl Scheduler {
         verdict: Verdict,
     ) -> bool {
         let now = self.now;
-        let refused = matches!(report.ending, Ending::Refused { rang: false, .. });
+        let refused =
+            matches!(report.ending, Ending::Refused { rang: false, .. } | Ending::NoConnection);
         if !verdict.trouble || !refused || report.ringing_at.is_some() || self.shutting_down {
             return false;
         }

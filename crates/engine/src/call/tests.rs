@@ -38,6 +38,7 @@ impl Rig {
         while let Some(action) = self.call.poll_action() {
             self.did.push(match action {
                 Action::HangUp => "hang up".into(),
+                Action::Disagree => "disagree".into(),
                 Action::Describe(remote) => format!("describe {}", remote.addr.port()),
                 Action::AttachBot { answered_at } => format!("bot since {answered_at:?}"),
                 Action::AttachMessage { .. } => "message".into(),
@@ -64,7 +65,7 @@ impl Rig {
     }
 
     fn answered(self) -> Self {
-        self.ringing().tell(2_000, Input::Answered { sdp: Some(sdp(4_000)) })
+        self.ringing().tell(2_000, ok(Some(sdp(4_000))))
     }
 
     fn talking(self) -> Self {
@@ -75,6 +76,10 @@ impl Rig {
 fn sdp(port: u16) -> Vec<u8> {
     let addr = ([127, 0, 0, 1], port).into();
     offer(&Local { addr, codecs: vec![Codec::Pcma], session: 1, version: 1 })
+}
+
+fn ok(sdp: Option<Vec<u8>>) -> Input {
+    Input::Answered { code: 200, reason: "OK".into(), sdp }
 }
 
 fn ended(cause: EndCause, code: Option<u16>, after_ms: u64) -> Input {
@@ -260,9 +265,53 @@ fn an_answer_without_a_seat_is_abandoned_with_a_message_or_without() {
     assert_eq!((report.bot_attached_at, report.first_bot_audio_at), (None, None));
     assert_eq!(report.rtp_sent, 170);
 
-    let rig = Rig::new().answered().tell(2_500, ended(EndCause::ByeReceived, Some(200), 2_500));
+    let message = Rig::new().answered().tell(4_000, Input::Abandon);
+    let rig = message.tell(4_500, ended(EndCause::ByeReceived, Some(200), 4_500));
     let (_, report) = rig.close(Figures::default());
     assert_eq!((report.ending, report.hangup_by), (Ending::NoSeat, Some(HangupBy::Callee)));
+}
+
+#[test]
+fn a_callee_who_leaves_before_the_time_for_a_seat_is_up_is_not_abandoned() {
+    for (ms, ending, name) in [
+        (2_001, Ending::Left, Outcome::Completed),
+        (3_999, Ending::Left, Outcome::Completed),
+        (4_000, Ending::NoSeat, Outcome::Abandoned),
+    ] {
+        let rig = Rig::new().answered().tell(ms, ended(EndCause::ByeReceived, Some(200), ms));
+        let (did, report) = rig.tell(ms + 1, Input::Connect).close(Figures::default());
+        assert!(!did.contains("bot"), "{did}");
+        assert_eq!((report.ending, outcome(&report)), (ending, name), "{ms}");
+        assert_eq!((report.sip_code, report.hangup_by), (Some(200), Some(HangupBy::Callee)));
+        assert_eq!((report.answered_at, report.bot_attached_at), (Some(at(2_000).wall), None));
+    }
+    let lost = Rig::new().answered().tell(2_500, ended(EndCause::SessionExpired, Some(200), 2_500));
+    assert_eq!(lost.close(Figures::default()).1.ending, Ending::NoSeat, "we had none for him");
+}
+
+#[test]
+fn an_answer_is_told_with_its_own_code_and_words() {
+    let answer = |code, reason: &str| {
+        let input = Input::Answered { code, reason: reason.into(), sdp: Some(sdp(4_000)) };
+        let rig = Rig::new().tell(900, input).tell(910, Input::Connect);
+        let report = rig.tell(2_000, Input::HangUp).close(Figures::default()).1;
+        (report.sip_code, report.sip_reason)
+    };
+    assert_eq!(answer(202, "Accepted"), (Some(202), Some("Accepted".into())));
+    assert_eq!(answer(200, ""), (Some(200), None));
+    let useless = Input::Answered { code: 202, reason: "Accepted".into(), sdp: None };
+    let report = Rig::new().tell(900, useless).close(Figures::default()).1;
+    assert_eq!((report.sip_code, outcome(&report)), (Some(202), Outcome::Unreachable));
+}
+
+#[test]
+fn a_call_without_a_connection_never_left_unless_it_was_withdrawn() {
+    let end = |rig: Rig| {
+        let never = ended(EndCause::NoConnection, None, 40);
+        rig.tell(40, never).close(Figures::default()).1.ending
+    };
+    assert_eq!(end(Rig::new()), Ending::NoConnection);
+    assert_eq!(end(Rig::new().tell(20, Input::HangUp)), Ending::Withdrawn);
 }
 
 #[test]
@@ -270,8 +319,8 @@ fn an_answer_without_usable_audio_ends_as_no_common_codec() {
     for (sdp, why) in
         [(None, "no audio stream"), (Some(b"garbage".to_vec()), "not a session description")]
     {
-        let (did, report) = Rig::new().tell(900, Input::Answered { sdp }).close(Figures::default());
-        assert_eq!(did, "hang up, close, report");
+        let (did, report) = Rig::new().tell(900, ok(sdp)).close(Figures::default());
+        assert_eq!(did, "disagree, close, report");
         assert_eq!(outcome(&report), Outcome::Unreachable);
         assert_eq!(report.sip_code, Some(200));
         assert!(report.sip_reason.as_ref().unwrap().ends_with(why), "{report:?}");
@@ -282,7 +331,7 @@ fn an_answer_without_usable_audio_ends_as_no_common_codec() {
 fn early_media_serves_when_the_answer_describes_nothing() {
     let rig = Rig::new()
         .tell(100, Input::Provisional { code: 183, sdp: Some(sdp(5_000)) })
-        .tell(200, Input::Answered { sdp: None })
+        .tell(200, ok(None))
         .tell(300, Input::Renegotiated { sdp: sdp(6_000) })
         .tell(400, Input::Renegotiated { sdp: b"garbage".to_vec() });
     assert_eq!(rig.did, ["Ringing", "describe 5000", "describe 5000", "Answered", "describe 6000"]);
@@ -302,7 +351,7 @@ fn what_comes_after_the_end_changes_nothing() {
         .tell(5_004, Input::Abandon)
         .tell(5_005, Input::Timeout)
         .tell(5_006, Input::Provisional { code: 180, sdp: None })
-        .tell(5_007, Input::Answered { sdp: None });
+        .tell(5_007, ok(None));
     assert_eq!(rig.did.len(), before);
     let (_, report) = rig.close(Figures::default());
     assert_eq!((report.hangup_by, report.ended_at), (Some(HangupBy::Dialler), at(5_000).wall));

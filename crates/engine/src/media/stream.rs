@@ -86,6 +86,11 @@ struct Talk {
     due: Time,
     /// From when on the silence of the callee counts; `None` while it is on hold.
     expected_since: Option<Time>,
+    /// The far end has listened. One that holds from the answer on (RFC 3264 8.4) never gave
+    /// the call a chance, and the limits run.
+    begun: bool,
+    /// What the callee may have said while this thread had no time to listen.
+    deaf: Duration,
     /// Since the answer, holds left out, up to `expected_since`.
     waited: Duration,
     /// It panicked while it heard something.
@@ -118,7 +123,13 @@ impl Stream {
         self.latch.described(remote.addr, now);
         self.remote = Some(remote);
         let Some(talk) = &mut self.talk else { return };
-        match (talk.expected_since, is_expected(&remote)) {
+        if remote.listens() && !talk.begun {
+            // Whoever takes the call off hold begins it.
+            talk.begun = true;
+            talk.expected_since = is_expected(&remote).then_some(now);
+            return;
+        }
+        match (talk.expected_since, !talk.begun || is_expected(&remote)) {
             (Some(since), false) => {
                 talk.waited += now - since;
                 talk.expected_since = None;
@@ -136,13 +147,16 @@ impl Stream {
         answered_at: Time,
         due: Time,
     ) {
-        let expected = self.remote.as_ref().is_none_or(is_expected);
+        let begun = self.remote.as_ref().is_none_or(Remote::listens);
+        let expected = !begun || self.remote.as_ref().is_none_or(is_expected);
         self.talk = Some(Talk {
             bot,
             limits,
             since: due,
             due,
             expected_since: expected.then_some(answered_at),
+            begun,
+            deaf: Duration::ZERO,
             waited: Duration::ZERO,
             broken: false,
             ended: false,
@@ -199,6 +213,12 @@ impl Stream {
         Some(reports.destination(remote, audio))
     }
 
+    /// Whether the next [`tick`](Self::tick) would end the call for its silence, if nothing
+    /// waits in its socket: a thread that was late must look there first.
+    pub(crate) fn is_silent(&self, now: Time) -> bool {
+        self.talk.as_ref().is_some_and(|talk| self.is_quiet(talk, now))
+    }
+
     /// The 20 ms of this stream have come: what came is heard, what is to be said is given
     /// to `send` (destination and packet; whether it left). Says once when the call is to be
     /// ended.
@@ -215,6 +235,7 @@ impl Stream {
         let missed = ((now.at - talk.due).as_micros() / FRAME.as_micros()) as u32;
         let due = talk.due;
         talk.due += FRAME * (missed + 1);
+        talk.deaf += FRAME * missed.saturating_sub(CATCH_UP);
         for frame in missed.saturating_sub(CATCH_UP)..=missed {
             self.hear(&remote, due + FRAME * frame);
         }
@@ -318,22 +339,26 @@ impl Stream {
 
     /// Whether a limit has passed; told once. Nothing is expected of a callee on hold.
     fn verdict(&mut self, now: Time) -> Option<Verdict> {
-        let talk = self.talk.as_mut().filter(|talk| !talk.ended)?;
+        let talk = self.talk.as_ref().filter(|talk| !talk.ended)?;
         let since = talk.expected_since?;
-        let last = self.hearing.last();
-        let quiet = now - last.unwrap_or(since).max(since);
-        let verdict = if quiet >= talk.limits.no_media {
+        let listened = (talk.waited + (now - since)).saturating_sub(talk.deaf);
+        let verdict = if self.is_quiet(talk, now) {
             Verdict::NoMedia
-        } else if last.is_some()
+        } else if self.hearing.last().is_some()
             && !self.hearing.is_alive()
-            && talk.waited + (now - since) >= talk.limits.silent_customer
+            && listened >= talk.limits.silent_customer
         {
             Verdict::SilentCustomer
         } else {
             return None;
         };
-        talk.ended = true;
+        self.talk.as_mut()?.ended = true;
         Some(verdict)
+    }
+
+    fn is_quiet(&self, talk: &Talk, now: Time) -> bool {
+        let Some(since) = talk.expected_since.filter(|_| !talk.ended) else { return false };
+        now - self.hearing.last().unwrap_or(since).max(since) >= talk.limits.no_media
     }
 
     fn tell(&mut self, heard: Heard<'_>, now: Time) {

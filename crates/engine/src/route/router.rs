@@ -112,7 +112,7 @@ impl Router {
     async fn place(&mut self, placement: Box<Placement>) {
         match Hop::of(&placement.carrier.settings) {
             Ok(hop) => self.enter(hop, Waiting::Call(placement)).await,
-            Err(why) => self.fail(&placement, Ending::NoReply, &why).await,
+            Err(why) => self.fail(&placement, Ending::NoConnection, &why).await,
         }
     }
 
@@ -177,7 +177,7 @@ impl Router {
             }
             (Waiting::Redirect { rest, .. }, Err(_)) => self.redirect(rest).await,
             (Waiting::Call(placement), Err(why)) => {
-                self.fail(&placement, Ending::NoReply, &why).await;
+                self.fail(&placement, Ending::NoConnection, &why).await;
             }
             (Waiting::Question(answer), peers) => {
                 // Whoever asked may have gone away meanwhile.
@@ -251,7 +251,7 @@ impl Router {
         let to = peers[0].addr;
         let contact = match ours::address_towards(to, self.parts.public, self.parts.sip) {
             Ok(contact) => contact,
-            Err(why) => return self.fail(&placement, Ending::NoReply, &why).await,
+            Err(why) => return self.fail(&placement, Ending::NoConnection, &why).await,
         };
         let invite = request::invite(&placement, peers, contact);
         let codecs = request::codecs(&placement.carrier.settings);

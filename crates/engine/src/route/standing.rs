@@ -68,10 +68,11 @@ impl Standings {
             CallEvent::BotAttached => {}
             CallEvent::Ended(report) => match report.ending {
                 Ending::Refused { .. } => self.answered(carrier),
-                Ending::NoReply => self.failed(carrier, why(report)),
+                Ending::NoReply | Ending::NoConnection => self.failed(carrier, why(report)),
                 // Its answer was told before, or it is our doing.
                 Ending::Connected { .. }
                 | Ending::NoSeat
+                | Ending::Left
                 | Ending::RingTimeout { .. }
                 | Ending::Withdrawn
                 | Ending::NotSent => {}

@@ -26,6 +26,10 @@ impl Shard {
             let (key, attempt) = (entry.key, entry.call.attempt());
             match action {
                 Action::HangUp => self.parts.agent.hang_up(now.at, key),
+                // What we would have answered to such a description (RFC 3261 21.4.26).
+                Action::Disagree => {
+                    self.parts.agent.hang_up_because(now.at, key, 488, "No common codec");
+                }
                 Action::Describe(remote) => {
                     self.media(place).send(media::Command::Described(place, remote));
                 }

@@ -91,23 +91,27 @@ impl Shard {
                 }
                 self.drain(now);
             }
-            Err(why) => {
+            Err((ending, why)) => {
                 tracing::warn!(attempt.id = %attempt, "A call was not placed: {why}");
-                let report = unplaced(attempt, Ending::NoReply, &why, now.wall);
+                let report = unplaced(attempt, ending, &why, now.wall);
                 self.report(attempt, CallEvent::Ended(Box::new(report)));
             }
         }
     }
 
-    fn invite(&mut self, dial: Dial, now: Now) -> Result<(), String> {
+    /// Sends the INVITE, or says what to report instead and why. Trouble of this machine would
+    /// be the same through every carrier.
+    fn invite(&mut self, dial: Dial, now: Now) -> Result<(), (Ending, String)> {
+        let ours = |why| (Ending::NoReply, why);
         let Dial { attempt, settings, script, host, contact, codecs, mut invite } = dial;
         if self.calls.len() >= self.parts.max_calls as usize {
-            return Err("every line of this machine is in use".into());
+            return Err(ours("every line of this machine is in use".into()));
         }
-        self.name(&mut invite, &host, now)?;
+        self.name(&mut invite, &host, now).map_err(|why| (Ending::NoConnection, why))?;
         let contact = self.contact_over(invite.to, contact);
         let opened = self.parts.ports.open(now.at);
-        let (port, socket) = opened.map_err(|error| format!("no port for its audio: {error}"))?;
+        let (port, socket) =
+            opened.map_err(|error| ours(format!("no port for its audio: {error}")))?;
         invite.sdp = sdp::offer(&sdp::Local {
             addr: SocketAddr::new(contact.ip(), port),
             codecs: codecs.clone(),
@@ -121,7 +125,7 @@ impl Shard {
             Ok(key) => key,
             Err(refused) => {
                 self.parts.ports.give_back(port, now.at);
-                return Err(refused.to_string());
+                return Err(ours(refused.to_string()));
             }
         };
         let events = self.parts.events.clone();

@@ -42,7 +42,7 @@ impl Shard {
     fn on_agent(&mut self, key: CallKey, event: ua::Event, now: Now) {
         let input = match event {
             ua::Event::Provisional { code, sdp } => Input::Provisional { code, sdp },
-            ua::Event::Answered { sdp } => Input::Answered { sdp },
+            ua::Event::Answered { code, reason, sdp } => Input::Answered { code, reason, sdp },
             ua::Event::Renegotiated { sdp } => Input::Renegotiated { sdp },
             ua::Event::Redirected { contacts, .. } => return self.redirected(key, &contacts, now),
             ua::Event::Ended(ended) => return self.sip_ended(key, ended, now),
@@ -59,7 +59,7 @@ impl Shard {
 
     fn sip_ended(&mut self, key: CallKey, mut ended: ua::Ended, now: Now) {
         let Some(trace) = self.calls.forget_key(key) else { return };
-        if ended.cause == ua::EndCause::NoReply {
+        if matches!(ended.cause, ua::EndCause::NoReply | ua::EndCause::NoConnection) {
             self.parts.suspects.accuse(trace.to.addr);
             // A certificate that has expired tells more than that nothing came.
             if let Some(trouble) = self.parts.links.trouble(trace.to) {

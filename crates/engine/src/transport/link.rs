@@ -96,7 +96,9 @@ pub(super) enum Fate {
     Goes,
     /// It was opened: an alarm is over, if there was one.
     Opened,
-    /// There is no connection, and what was to be sent never left.
+    /// No connection came about, and what was to be sent never left.
+    Unconnected,
+    /// The connection broke once more, and another is not tried at once.
     Unreachable,
     /// The connection broke: what of the last messages arrived is not known.
     Broken,
@@ -323,9 +325,10 @@ impl Link {
         Fate::Goes
     }
 
-    /// It never came to a connection: `why` is what to tell an operator. `lasting`: trying again
+    /// It never came to a connection, or to none that lasts: `why` is what to tell an operator. `lasting`: trying again
     /// soon does not help.
     pub(super) fn refuse(&mut self, why: &str, lasting: bool, now: Time) -> Fate {
+        let fate = if self.is_up() { Fate::Unreachable } else { Fate::Unconnected };
         self.failures = self.failures.saturating_add(1);
         let wait = match lasting {
             true => BACK_OFF_MAX,
@@ -342,7 +345,7 @@ impl Link {
             }
             self.trouble = Some(trouble);
         }
-        Fate::Unreachable
+        fate
     }
 
     fn be_up(&mut self, now: Time) {
@@ -467,7 +470,7 @@ impl Drop for Link {
 /// What went wrong, for an operator.
 pub(super) fn in_words(error: &io::Error) -> String {
     let known = match error.kind() {
-        io::ErrorKind::ConnectionRefused => "nobody listens there",
+        io::ErrorKind::ConnectionRefused => "connection refused: nobody listens there",
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "it broke the connection",
         io::ErrorKind::ConnectionAborted => "it broke the connection",
         io::ErrorKind::TimedOut => "it does not answer any more",

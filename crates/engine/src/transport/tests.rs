@@ -44,7 +44,13 @@ fn a_far_end_that_nobody_is_at_is_told_at_once_and_held_back_ever_longer() {
     rig.send(peer, INVITE);
     rig.until(|rig| rig.unreachable == [peer]);
     let trouble = rig.links.trouble(peer).unwrap();
-    assert_eq!(&*trouble, format!("no connection to {} over TCP: nobody listens there", peer.addr));
+    assert_eq!(
+        &*trouble,
+        format!(
+            "no connection to {} over TCP: connection refused: nobody listens there",
+            peer.addr
+        )
+    );
     let mut waits = Vec::new();
     for _ in 0..7 {
         rig.send(peer, INVITE);

@@ -220,3 +220,25 @@ proptest! {
         let _ = parse(&bytes, &BOTH);
     }
 }
+
+#[test]
+fn encrypted_audio_is_told_from_plain_audio_and_never_taken_for_it() {
+    let parsed = |media: &str| {
+        let text = format!(
+            "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\n{media}"
+        );
+        parse(text.as_bytes(), &[Codec::Pcma]).map(|remote| remote.addr.port())
+    };
+    for proto in ["RTP/SAVP", "RTP/SAVPF", "UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF", "rtp/savp"] {
+        let media = format!("m=audio 4000 {proto} 8\r\n");
+        assert_eq!(parsed(&media), Err(SdpError::Encrypted), "{proto}");
+        let plain = format!("{media}m=audio 5000 RTP/AVP 8\r\n");
+        assert_eq!(parsed(&plain), Ok(5_000), "the one that was offered is there too");
+        let refused = format!("m=audio 0 {proto} 8\r\n");
+        assert_eq!(parsed(&refused), Err(SdpError::NoAudio), "{proto}");
+    }
+    assert_eq!(parsed("m=audio 4000 RTP/AVPF 8\r\n"), Ok(4_000));
+    assert_eq!(parsed("m=audio 4000 udp 8\r\n"), Err(SdpError::NoAudio));
+    let both = "m=audio 0 RTP/AVP 8\r\nm=audio 4000 RTP/SAVP 8\r\n";
+    assert_eq!(parsed(both), Err(SdpError::Encrypted));
+}

@@ -91,6 +91,8 @@ pub(super) struct Common {
     pub(super) verdict: Verdict,
     /// Our description.
     pub(super) sdp: Vec<u8>,
+    /// Why we hang up, for the `Reason` of our BYE.
+    pub(super) farewell: Option<(u16, &'static str)>,
     started: Time,
     running: Running,
     ring: Ring,
@@ -212,6 +214,7 @@ impl Common {
             final_sent: None,
             verdict: Verdict::default(),
             sdp: Vec::new(),
+            farewell: None,
             started,
             running: Running::default(),
             ring: Ring::default(),

@@ -52,6 +52,10 @@ pub(super) enum Input {
     NoReply,
     /// The network says that nobody is there, and there are further addresses.
     Elsewhere,
+    /// There is no connection, and the INVITE never left.
+    Unsent,
+    /// The connection that the INVITE left on broke.
+    Torn,
     /// The owner did not say in time where to go.
     RedirectTimeout,
     /// 64*T1 since CANCEL.
@@ -114,7 +118,10 @@ impl Phase {
                 (Self::Over, &[AckFailure, End(Refused)])
             }
             (Self::Calling, Input::Cancel | Input::HangUp) => (Self::CancelWait, &[]),
-            (Self::Calling, Input::NoReply) => (Self::Gone, &[End(NoReply)]),
+            (Self::Calling, Input::NoReply | Input::Torn) => (Self::Gone, &[End(NoReply)]),
+            (Self::Calling | Self::CancelWait, Input::Unsent) => (Self::Over, &[End(NoConnection)]),
+            // Whoever rings there rings for nobody; a server that lives still may be told so.
+            (Self::Proceeding, Input::Torn) => (Self::Gone, &[End(NoReply), SendCancel]),
             (Self::Proceeding, Input::Cancel | Input::HangUp) => (Self::Cancelling, &[SendCancel]),
             (Self::Calling | Self::Proceeding, Input::Bye) => (self, &[AnswerEarlyBye]),
 
@@ -123,7 +130,9 @@ impl Phase {
             (Self::CancelWait, Input::Failure | Input::Redirect) => {
                 (Self::Over, &[AckFailure, End(Refused)])
             }
-            (Self::CancelWait, Input::NoReply | Input::Elsewhere) => (Self::Gone, &[End(NoReply)]),
+            (Self::CancelWait, Input::NoReply | Input::Elsewhere | Input::Torn) => {
+                (Self::Gone, &[End(NoReply)])
+            }
 
             (Self::Cancelling, Input::Failure | Input::Redirect) => {
                 (Self::Over, &[AckFailure, End(Cancelled)])
@@ -171,6 +180,8 @@ impl Phase {
                 | Input::Provisional
                 | Input::NoReply
                 | Input::Elsewhere
+                | Input::Unsent
+                | Input::Torn
                 | Input::Redirect
                 | Input::Follow
                 | Input::RedirectTimeout
@@ -224,6 +235,8 @@ mod tests {
             Input::HangUp,
             Input::NoReply,
             Input::Elsewhere,
+            Input::Unsent,
+            Input::Torn,
             Input::RedirectTimeout,
             Input::CancelTimeout,
             Input::Bye,

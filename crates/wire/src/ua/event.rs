@@ -28,6 +28,10 @@ pub enum Event {
     },
     /// Calling side: the callee answered, and was sent ACK.
     Answered {
+        /// 200 to 299, as the far end said it.
+        code: u16,
+        /// Its reason phrase; may be empty.
+        reason: String,
         /// Its answer to our offer.
         sdp: Option<Vec<u8>>,
     },
@@ -109,8 +113,11 @@ pub struct Ended {
 pub enum EndCause {
     /// A final answer of 300 or more.
     Refused,
-    /// Nothing came back: Timer B, or the network said that nobody is there.
+    /// Nothing came back: Timer B, or the network said that nobody is there. Or the connection
+    /// broke before the final answer (RFC 3261 17.1.4): the phone may ring all the same.
     NoReply,
+    /// There was no connection to any address, so that no INVITE ever left: no phone can ring.
+    NoConnection,
     /// Before the answer: 487 or another final answer after CANCEL, or none for 64*T1 after it.
     Cancelled,
     /// A 200 crossed our CANCEL; it was acknowledged and the call hung up.

@@ -71,6 +71,9 @@ impl Common {
         for (name, proof) in self.account.prove(&mut shared.tokens, "BYE", &ready.uri, ready.to) {
             ready.writer.header(name, proof);
         }
+        if let Some((code, text)) = self.farewell.filter(|_| leg == 0) {
+            ready.writer.line("Reason", format_args!("SIP ;cause={code} ;text=\"{text}\""));
+        }
         ready.writer.header("User-Agent", &shared.config.user_agent);
         let bytes = ready.writer.finish(None);
         self.send(shared, now, ready.to, &bytes);

@@ -275,20 +275,29 @@ impl Caller {
         }
     }
 
-    /// Nobody is at `to`.
+    /// Nobody is at `to`. `never_left`: not even a connection to it came about.
     pub(super) fn unreachable(
         &mut self,
         common: &mut Common,
         shared: &mut Shared,
         now: Time,
         to: Peer,
+        never_left: bool,
     ) {
         if self.sent.to == to {
+            let unsent = never_left && !self.sent.resent;
             if matches!(self.phase, Phase::Calling | Phase::CancelWait) {
                 common.verdict.reason = Some(format!("{to} is unreachable"));
             }
-            self.onward = !self.invite.further.is_empty();
-            let input = if self.onward { Input::Elsewhere } else { Input::NoReply };
+            // What may have arrived over a connection rings, for all we know: not twice.
+            self.onward = self.phase == Phase::Calling
+                && !self.invite.further.is_empty()
+                && (unsent || !to.transport.is_reliable());
+            let input = match (self.onward, unsent) {
+                (true, _) => Input::Elsewhere,
+                (false, true) => Input::Unsent,
+                (false, false) => Input::NoReply,
+            };
             self.input(common, shared, now, input, None);
         }
         if common.nobody_takes_bye(shared, to) {
@@ -297,11 +306,20 @@ impl Caller {
     }
 
     /// The connection to `to` broke: what waits for an answer is sent once more on a new one.
-    /// The far end takes it for a repetition, so that no call is placed twice.
+    /// The far end takes it for a repetition, so that no call is placed twice. An INVITE that
+    /// was heard, or broke two connections, is over.
     pub(super) fn broken(&mut self, common: &mut Common, shared: &mut Shared, now: Time, to: Peer) {
-        let unheard = matches!(self.phase, Phase::Calling | Phase::CancelWait);
-        if unheard {
-            common.resend(shared, now, &mut self.sent, to);
+        if self.sent.to == to && to.transport.is_reliable() {
+            match self.phase {
+                Phase::Calling | Phase::CancelWait if !self.sent.resent => {
+                    common.resend(shared, now, &mut self.sent, to);
+                }
+                Phase::Calling | Phase::CancelWait | Phase::Proceeding => {
+                    common.verdict.reason = Some(format!("the connection to {to} broke"));
+                    self.input(common, shared, now, Input::Torn, None);
+                }
+                _ => {}
+            }
         }
         if let Some(cancel) = &mut self.cancel
             && !common.is_ended()
@@ -425,13 +443,15 @@ impl Caller {
         // What a reliable provisional said need not be said again.
         let sdp = came.sdp().or_else(|| early?.sdp.take());
         common.early.clear();
-        common.tell(shared, Event::Answered { sdp });
+        let code = common.verdict.code.unwrap_or(200);
+        common.tell(shared, Event::Answered { code, reason: reason_text(came.message), sdp });
         if self.early_bye.as_deref() == Some(tag) {
             self.phase = Phase::Over;
             return common.end(shared, now, EndCause::ByeReceived);
         }
         common.session_of_answer(shared, now, came.message);
         if self.disagreed {
+            common.farewell = Some((488, "No common codec"));
             self.input(common, shared, now, Input::HangUp, None);
         }
     }

@@ -330,6 +330,57 @@ fn time_on_hold_is_neither_silence_nor_a_dead_line() {
 }
 
 #[test]
+fn who_holds_from_the_answer_on_is_not_waited_for() {
+    let held = |direction| {
+        let mut stream = Stream::new(1, 100, 1_000);
+        stream.described(Remote { direction, ..remote() }, Time::ZERO);
+        stream.attach(Box::new(Parrot::default()), limits(), Time::ZERO, Time::ZERO);
+        stream
+    };
+    for direction in [Direction::Inactive, Direction::SendOnly] {
+        assert_eq!(run(&mut held(direction), 0, 25_000), Some((20_000, Verdict::NoMedia)));
+        // To say the same again is no beginning.
+        let mut stream = held(direction);
+        assert_eq!(run(&mut stream, 0, 10_000), None);
+        stream.described(Remote { direction: Direction::Inactive, ..remote() }, at(10_000).at);
+        assert_eq!(run(&mut stream, 10_020, 25_000), Some((20_000, Verdict::NoMedia)));
+    }
+    // Music, however loud, is nobody who speaks.
+    let (mut stream, mut phone) = (held(Direction::SendOnly), Phone::new());
+    let mut ended = None;
+    for ms in (0..18_000).step_by(20) {
+        phone.says(&mut stream, 9_000, ms);
+        ended = ended.or(run(&mut stream, ms, ms));
+    }
+    assert_eq!(ended, Some((15_000, Verdict::SilentCustomer)));
+    // Taken off hold, the call has all its time.
+    let mut stream = held(Direction::Inactive);
+    assert_eq!(run(&mut stream, 0, 19_000), None);
+    stream.described(remote(), at(19_000).at);
+    assert_eq!(run(&mut stream, 19_020, 45_000), Some((39_000, Verdict::NoMedia)));
+    // Who listens and says so is spoken to for as long as the bot likes.
+    assert_eq!(run(&mut held(Direction::RecvOnly), 0, 60_000), None);
+}
+
+#[test]
+fn what_this_side_had_no_time_to_hear_is_not_the_callees_silence() {
+    let mut stream = talking(&Parrot::default());
+    let mut phone = Phone::new();
+    phone.says(&mut stream, 40, 0);
+    assert_eq!(run(&mut stream, 0, 1_000), None);
+    // The machine stands still for ten seconds and hears a fifth of a second of them.
+    phone.says(&mut stream, 40, 11_000);
+    let mut ended = None;
+    for ms in (11_000..27_000).step_by(20) {
+        phone.says(&mut stream, 40, ms);
+        ended = ended.or(run(&mut stream, ms, ms));
+    }
+    let (at, verdict) = ended.unwrap();
+    assert_eq!(verdict, Verdict::SilentCustomer);
+    assert!((24_700..24_900).contains(&at), "{at}");
+}
+
+#[test]
 fn keys_in_the_audio_are_heard_from_those_who_send_no_events_and_only_from_them() {
     for (dtmf, expected) in [(None, "5"), (Some(101), "")] {
         let bot = Parrot::default();

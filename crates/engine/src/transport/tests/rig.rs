@@ -121,7 +121,7 @@ impl Rig {
     fn collect(&mut self) {
         while let Some(loss) = self.links.poll_loss() {
             match loss {
-                Loss::Unreachable(peer) => self.unreachable.push(peer),
+                Loss::Unconnected(peer) | Loss::Unreachable(peer) => self.unreachable.push(peer),
                 Loss::Broken(peer) => self.broken.push(peer),
             }
         }

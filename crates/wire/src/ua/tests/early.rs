@@ -141,7 +141,7 @@ fn an_answer_without_a_description_means_that_of_the_provisional() {
     let (mut far, _, invited) = early();
     far.receive(answer(&invited, 200, "b", "Contact: <sip:callee@192.0.2.2:5070>\r\n"));
     let answered = far.events.iter().find_map(|(_, event)| match event {
-        Event::Answered { sdp } => sdp.clone(),
+        Event::Answered { sdp, .. } => sdp.clone(),
         _ => None,
     });
     assert_eq!(answered.as_deref(), Some(SDP.as_bytes()));

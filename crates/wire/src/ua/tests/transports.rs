@@ -150,14 +150,10 @@ fn what_a_broken_connection_may_have_lost_is_sent_once_more_as_it_was() {
     assert_eq!(far.one(), invited, "the same transaction, so nobody is rung twice");
     far.agent.handle_broken(far.now, tcp());
     assert_eq!(far.taken(), [""; 0], "a far end that hangs up on each of our messages");
-    far.agent.handle_unreachable(far.now, tcp());
-    far.taken();
     assert_eq!(far.cause(), EndCause::NoReply);
 
     let (mut far, key, invited) = placed();
     far.receive_by(tcp(), answer(&invited, 100, "", ""));
-    far.agent.handle_broken(far.now, tcp());
-    assert_eq!(far.taken(), [""; 0], "it was heard");
     far.cancel(key);
     let cancel = far.one();
     far.agent.handle_broken(far.now, tcp());
@@ -185,4 +181,93 @@ fn a_broken_connection_means_nothing_over_udp() {
     far.call();
     far.agent.handle_broken(far.now, Peer::udp(End::Callee.addr()));
     assert_eq!(far.taken(), [""; 0]);
+}
+
+#[test]
+fn a_ringing_call_ends_with_its_connection_and_a_late_answer_is_hung_up() {
+    for code in [100, 180, 183] {
+        let (mut far, _, invited) = placed();
+        far.receive_by(tcp(), answer(&invited, code, "b", ""));
+        far.agent.handle_broken(far.now, tcp());
+        let cancel = far.one();
+        assert_eq!(what(&cancel), "CANCEL 1", "over a new connection");
+        assert_eq!(branch(&cancel), branch(&invited));
+        assert_eq!(far.cause(), EndCause::NoReply);
+        far.agent.handle_broken(far.now, tcp());
+        assert_eq!(far.taken(), [""; 0], "nothing more is tried");
+        far.pass(20 * SECOND);
+        // Over the connection that the far end made to where our Via says.
+        let new = Peer::tcp("192.0.2.2:43210".parse().unwrap());
+        far.receive_by(new, ok(&invited, "b"));
+        let sent: Vec<_> = far.taken().iter().map(|sent| what(sent)).collect();
+        assert_eq!(sent, ["ACK 1", "BYE 2"]);
+        far.assert_all_released();
+        let answered = |(_, event): &(CallKey, Event)| matches!(event, Event::Answered { .. });
+        assert!(!far.events.iter().any(answered), "not for its owner");
+    }
+}
+
+#[test]
+fn what_never_left_rings_nowhere_and_what_may_have_left_is_told_from_it() {
+    // No connection: another address may have it at once, and then the owner.
+    let further = Peer::tcp("192.0.2.3:5060".parse().unwrap());
+    let both = || Invite { to: tcp(), further: vec![further], ..invite(1) };
+    let mut far = ByHand::new();
+    let (_, invited) = far.place(both());
+    far.agent.handle_unconnected(far.now, tcp());
+    let (to, next) = far.addressed().remove(0);
+    assert_eq!((to, what(&next).as_str()), (further, "INVITE 2"));
+    assert_ne!(branch(&next), branch(&invited));
+    far.agent.handle_unconnected(far.now, further);
+    assert_eq!(far.taken(), [""; 0]);
+    assert_eq!(far.cause(), EndCause::NoConnection);
+    far.pass(Duration::ZERO);
+    assert_eq!(far.agent.kept_calls(), 0, "nothing can come");
+
+    // It left on a connection that broke, and there is no other: it may ring.
+    let mut far = ByHand::new();
+    let (_, invited) = far.place(both());
+    far.agent.handle_broken(far.now, tcp());
+    assert_eq!(far.one(), invited);
+    far.agent.handle_unconnected(far.now, tcp());
+    assert_eq!(far.taken(), [""; 0], "no other address rings it a second time");
+    assert_eq!(far.cause(), EndCause::NoReply);
+
+    // Nor where connections come about and fall again.
+    let mut far = ByHand::new();
+    far.place(both());
+    far.agent.handle_unreachable(far.now, tcp());
+    assert_eq!(far.taken(), [""; 0]);
+    assert_eq!(far.cause(), EndCause::NoReply);
+
+    let (mut far, key, _) = placed();
+    far.cancel(key);
+    far.agent.handle_unconnected(far.now, tcp());
+    assert_eq!(far.taken(), [""; 0]);
+    assert_eq!(far.cause(), EndCause::NoConnection);
+}
+
+#[test]
+fn a_bye_says_why_when_its_owner_does() {
+    let (mut far, key, _) = talking();
+    far.agent.hang_up_because(far.now, key, 488, "No common codec");
+    let bye = far.one();
+    assert_eq!(header(&bye, "Reason"), "SIP ;cause=488 ;text=\"No common codec\"");
+}
+
+#[test]
+fn the_owner_is_told_the_code_and_the_words_of_the_answer() {
+    for (line, code, words) in [
+        ("SIP/2.0 200 Whatever", 200, "Whatever"),
+        ("SIP/2.0 202 Accepted", 202, "Accepted"),
+        ("SIP/2.0 299 ", 299, ""),
+    ] {
+        let (mut far, _, invited) = placed();
+        far.receive_by(tcp(), ok(&invited, "b").replace("SIP/2.0 200 Whatever", line));
+        let answered = far.events.iter().find_map(|(_, event)| match event {
+            Event::Answered { code, reason, .. } => Some((*code, reason.as_str())),
+            _ => None,
+        });
+        assert_eq!(answered, Some((code, words)));
+    }
 }
