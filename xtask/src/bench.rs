@@ -4,6 +4,7 @@ mod calls;
 mod dialler;
 mod http;
 mod media;
+pub(crate) mod overload;
 mod page;
 mod process;
 mod report;
