@@ -16,6 +16,7 @@ use crate::{
     rows::{Attempt, Contact, ContactFilter},
     sqlite::{
         counters::RunKey,
+        dial::{fresh, moved},
         report,
         sql::{self, Cells},
     },
@@ -24,14 +25,14 @@ use crate::{
 /// A SELECT whose columns are those that [`read`] expects; the first literal may
 /// name an index.
 macro_rules! select_contact {
-    ($index:literal, $rest:literal) => {
+    ($index:literal, $($rest:expr),+) => {
         concat!(
             "SELECT dial.contact, dial.phone, dial.state, dial.counted, dial.due_at,
                     contact.variables
              FROM dial ",
             $index,
             " JOIN contact ON contact.id = dial.contact ",
-            $rest
+            $($rest),+
         )
     };
 }
@@ -44,8 +45,25 @@ pub(crate) const PAGE: &str = select_contact!(
 
 pub(crate) const PAGE_OF_STATE: &str = select_contact!(
     "INDEXED BY dial_state",
-    "WHERE dial.campaign = ?1 AND dial.run = ?2 AND dial.state = ?5 AND dial.contact > ?3
-     ORDER BY dial.contact LIMIT ?4"
+    "WHERE dial.campaign = ?1 AND dial.run = ?2 AND dial.state = ?5 AND dial.contact > ?3 AND ",
+    moved!(),
+    " ORDER BY dial.contact LIMIT ?4"
+);
+
+/// Those who are pending stand in two indexes, which are merged.
+pub(crate) const PAGE_OF_PENDING: &str = concat!(
+    select_contact!(
+        "INDEXED BY dial_fresh",
+        "WHERE dial.campaign = ?1 AND dial.run = ?2 AND dial.contact > ?3 AND ",
+        fresh!()
+    ),
+    " UNION ALL ",
+    select_contact!(
+        "INDEXED BY dial_state",
+        "WHERE dial.campaign = ?1 AND dial.run = ?2 AND dial.state = 0 AND dial.contact > ?3 AND ",
+        moved!()
+    ),
+    " ORDER BY 1 LIMIT ?4"
 );
 
 /// Reads the run's narrow rows in order until the page is full: as long as 500,000
@@ -78,6 +96,9 @@ pub(crate) fn page(
             Vec::new()
         }
         (None, None | Some("")) => sql::all(db, PAGE, params![id, run, after, limit], read)?,
+        (Some(pending), None | Some("")) if pending == ContactState::Pending.code() => {
+            sql::all(db, PAGE_OF_PENDING, params![id, run, after, limit], read)?
+        }
         (Some(state), None | Some("")) => {
             sql::all(db, PAGE_OF_STATE, params![id, run, after, limit, state], read)?
         }

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::sqlite::{
-    dial::{Dial, Line},
+    dial::{Dial, Line, fresh, moved},
     sql,
 };
 
@@ -378,9 +378,20 @@ impl Counters {
     }
 }
 
-/// When the first contact of one part of the line falls due.
-pub(crate) const NEXT_DUE: &str = "SELECT due_at FROM dial INDEXED BY dial_line
-     WHERE campaign = ?1 AND run = ?2 AND line = ?3 AND state < 3 ORDER BY due_at LIMIT 1";
+/// When the first contact of one part of the line falls due, but for the fresh ones.
+pub(crate) const NEXT_DUE: &str = concat!(
+    "SELECT due_at FROM dial INDEXED BY dial_line
+     WHERE campaign = ?1 AND run = ?2 AND line = ?3 AND state < 3 AND ",
+    moved!(),
+    " ORDER BY due_at LIMIT 1"
+);
+
+/// The same for those present at Start whom nobody has dialled: all have the place 0.
+pub(crate) const FRESH_DUE: &str = concat!(
+    "SELECT 0 FROM dial INDEXED BY dial_fresh WHERE campaign = ?1 AND run = ?2 AND ",
+    fresh!(),
+    " LIMIT 1"
+);
 
 /// The waiting line of a run. `started_at` is the place of those present at Start.
 pub(crate) fn queue(
@@ -391,9 +402,19 @@ pub(crate) fn queue(
 ) -> rusqlite::Result<QueueState> {
     let mut next_due = None;
     for line in Line::ALL {
-        let due = sql::first(db, NEXT_DUE, params![key.campaign.0, key.run, line.code()], |row| {
-            row.at()
-        })?;
+        let fresh = match line {
+            Line::Callbacks | Line::Triggered => None,
+            Line::Rest => {
+                sql::first(db, FRESH_DUE, params![key.campaign.0, key.run], |row| row.at())?
+            }
+        };
+        let due = match fresh {
+            Some(due) => Some(due),
+            None => {
+                let params = params![key.campaign.0, key.run, line.code()];
+                sql::first(db, NEXT_DUE, params, |row| row.at())?
+            }
+        };
         let due = due.map(|due| match started_at {
             Some(started_at) => due.max(started_at),
             None => due,

@@ -83,13 +83,13 @@ pub(crate) struct Dial {
 /// A SELECT whose columns are those that [`Dial::read`] expects. Where it matters the
 /// index is named: without statistics SQLite guesses, and guesses wrong.
 macro_rules! select_dial {
-    ($rest:literal) => {
+    ($($rest:expr),+) => {
         concat!(
             "SELECT campaign, run, contact, phone, state, line, due_at, wave, wave_dialled,
                  counted, uncounted, dialled, exhausted, epoch, attempt, last_number,
                  seat_owed
              FROM dial ",
-            $rest
+            $($rest),+
         )
     };
 }
@@ -97,20 +97,49 @@ macro_rules! select_dial {
 /// Contacts taken out of a line between two looks at the clock.
 const CLOSED_AT_ONCE: u32 = 100;
 
-/// Due contacts of one part of the line.
+/// Contacts that wait since Start and were never dialled, in the order in which they are:
+/// an index holds them alone, and the other two hold all others (V6).
+macro_rules! fresh {
+    () => {
+        "state = 0 AND line = 2 AND due_at = 0"
+    };
+}
+
+/// The contrary of `fresh!`, as the indexes of those that have moved have it word by word.
+macro_rules! moved {
+    () => {
+        "(state > 0 OR line < 2 OR due_at <> 0)"
+    };
+}
+
+pub(crate) use {fresh, moved};
+
+/// The first of those present at Start whom nobody has dialled; all of them are due.
+pub(crate) const FRESH: &str = select_dial!(
+    "INDEXED BY dial_fresh WHERE campaign = ?1 AND run = ?2 AND ",
+    fresh!(),
+    " ORDER BY contact LIMIT ?3"
+);
+
+/// Due contacts of one part of the line, but for the fresh ones.
 pub(crate) const DUE: &str = select_dial!(
-    "INDEXED BY dial_line WHERE campaign = ?1 AND run = ?2 AND line = ?3 AND state < 3 AND due_at <= ?4
-     ORDER BY due_at, contact LIMIT ?5"
+    "INDEXED BY dial_line WHERE campaign = ?1 AND run = ?2 AND line = ?3 AND state < 3 AND ",
+    moved!(),
+    " AND due_at <= ?4 ORDER BY due_at, contact LIMIT ?5"
 );
 
 /// Contacts that are claimed, in a call or being settled.
 pub(crate) const ACTIVE: &str = select_dial!(
-    "INDEXED BY dial_state WHERE campaign = ?1 AND run = ?2 AND state BETWEEN 3 AND 9 LIMIT ?3"
+    "INDEXED BY dial_state WHERE campaign = ?1 AND run = ?2 AND state BETWEEN 3 AND 9 AND ",
+    moved!(),
+    " LIMIT ?3"
 );
 
-/// Contacts in the line, due or not.
+/// Contacts in the line, due or not, but for the fresh ones.
 pub(crate) const WAITING: &str = select_dial!(
-    "INDEXED BY dial_state WHERE campaign = ?1 AND run = ?2 AND state IN (0, 1, 2) LIMIT ?3"
+    "INDEXED BY dial_line WHERE campaign = ?1 AND run = ?2 AND state < 3 AND ",
+    moved!(),
+    " LIMIT ?3"
 );
 
 /// Every contact of a run.
@@ -337,17 +366,11 @@ pub(crate) fn lease(
     }
     let mut leases = Vec::new();
     for line in Line::ALL {
-        let wanted = i64::from(max) - leases.len() as i64;
-        if wanted <= 0 {
+        let wanted = max as usize - leases.len();
+        if wanted == 0 {
             break;
         }
-        let due = sql::all(
-            batch.db,
-            DUE,
-            params![key.campaign.0, key.run, line.code(), ms(now), wanted],
-            Dial::read,
-        )?;
-        for before in due {
+        for before in due(batch.db, key, line, wanted, now)? {
             let after =
                 Dial { state: ContactState::Leased, epoch: before.epoch + 1, ..before.clone() };
             after.replace(batch, &before)?;
@@ -355,6 +378,28 @@ pub(crate) fn lease(
         }
     }
     Ok(leases)
+}
+
+/// The first due contacts of one part of the line, at most `wanted`.
+fn due(
+    db: &Connection,
+    key: RunKey,
+    line: Line,
+    wanted: usize,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Dial>> {
+    let mut due = match line {
+        Line::Callbacks | Line::Triggered => Vec::new(),
+        Line::Rest => {
+            sql::all(db, FRESH, params![key.campaign.0, key.run, wanted as i64], Dial::read)?
+        }
+    };
+    let left = wanted - due.len();
+    if left > 0 {
+        let params = params![key.campaign.0, key.run, line.code(), ms(now), left as i64];
+        due.extend(sql::all(db, DUE, params, Dial::read)?);
+    }
+    Ok(due)
 }
 
 /// Gives claims back; those that are not ours any more are passed over.
@@ -460,21 +505,20 @@ pub(crate) fn close_line(
     let run = batch.run(key)?;
     let Some(state) = closed_state(run.end) else { return Ok(true) };
     batch.deltas().now(key, run.ended_at.unwrap_or_default());
-    loop {
-        let waiting = sql::all(
-            batch.db,
-            WAITING,
-            params![key.campaign.0, key.run, CLOSED_AT_ONCE],
-            Dial::read,
-        )?;
-        for before in &waiting {
-            Dial { state, ..before.clone() }.replace(batch, before)?;
-        }
-        if waiting.len() < CLOSED_AT_ONCE as usize {
-            return Ok(true);
-        }
-        if budget.is_spent() {
-            return Ok(false);
+    for statement in [FRESH, WAITING] {
+        loop {
+            let params = params![key.campaign.0, key.run, CLOSED_AT_ONCE];
+            let waiting = sql::all(batch.db, statement, params, Dial::read)?;
+            for before in &waiting {
+                Dial { state, ..before.clone() }.replace(batch, before)?;
+            }
+            if waiting.len() < CLOSED_AT_ONCE as usize {
+                break;
+            }
+            if budget.is_spent() {
+                return Ok(false);
+            }
         }
     }
+    Ok(true)
 }

@@ -126,6 +126,13 @@ fn migrate(db: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// As it was left by the Campanile whose schema this is.
+#[cfg(test)]
+pub(crate) fn migrate_to(db: &mut Connection, version: i32) {
+    let runner = embedded::migrations::runner();
+    runner.set_target(refinery::Target::Version(version)).run(db).expect("the fixture is good");
+}
+
 /// A database that a newer Campanile has used is not touched.
 pub(crate) fn refuse_newer(theirs: i64) -> Result<(), StoreError> {
     let runner = embedded::migrations::runner();

@@ -1,5 +1,7 @@
 //! Statements and rows: the little that every module here does with rusqlite.
 
+use std::fmt::Write as _;
+
 use campanile_domain::phone::PhoneNumber;
 use jiff::Timestamp;
 use rusqlite::{
@@ -11,6 +13,29 @@ use serde::de::DeserializeOwned;
 /// Runs a statement that answers with nothing; returns how many rows it changed.
 pub(crate) fn run(db: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
     db.prepare_cached(sql)?.execute(params)
+}
+
+/// `(?1, ?2, ?3), (?1, ?4, ?5)`: places for so many rows, each of the first `shared`
+/// parameters, which all rows have, and `own` further ones.
+pub(crate) fn places(shared: usize, own: usize, rows: usize) -> String {
+    let mut places = String::with_capacity(rows * (shared + own) * 6);
+    for row in 0..rows {
+        places.push_str(if row == 0 { "(" } else { ", (" });
+        let own = (0..own).map(|cell| shared + own * row + cell);
+        for (cell, parameter) in (0..shared).chain(own).enumerate() {
+            let comma = if cell == 0 { "?" } else { ", ?" };
+            let _ = write!(places, "{comma}{}", parameter + 1);
+        }
+        places.push(')');
+    }
+    places
+}
+
+/// Rows by the `size`, and the rest one by one: two statements serve any number of rows.
+pub(crate) fn pieces<T>(rows: &[T], size: usize) -> impl Iterator<Item = &[T]> {
+    let whole = rows.chunks_exact(size);
+    let rest = whole.remainder();
+    whole.chain(rest.chunks(1))
 }
 
 /// The first row, if there is one.

@@ -208,3 +208,25 @@ async fn the_same_file_under_the_same_key_is_one_file() {
     assert_eq!(phones(&world, id).await, [1, 2, 3].map(callee));
     world.audit(id).await;
 }
+
+#[tokio::test]
+async fn everybody_pending_is_on_one_list_whenever_they_came() {
+    let world = World::new().await;
+    let id = world.running(3).await;
+    world.add(id, 4..=5).await;
+    // One is claimed and given back, one stays claimed.
+    let leases = world.lease(id, 2, after(10)).await;
+    world.store.release(leases[..1].to_vec()).await.unwrap();
+    let list = async |after, limit| {
+        let state = Some(campanile_domain::contact::ContactState::Pending);
+        let filter = ContactFilter { state, after, limit, ..Default::default() };
+        world.store.contacts(id, filter).await.unwrap()
+    };
+    let all = list(None, 10).await;
+    let phones = |page: &[campanile_store::rows::Contact]| -> Vec<_> {
+        page.iter().map(|contact| contact.phone).collect()
+    };
+    assert_eq!(phones(&all), [1, 3, 4, 5].map(callee));
+    assert_eq!(phones(&list(Some(all[0].id), 2).await), [3, 4].map(callee));
+    world.audit(id).await;
+}

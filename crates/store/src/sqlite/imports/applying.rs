@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use campanile_domain::{
-    ids::{ContactId, ImportId},
+    ids::{CampaignId, ContactId, ImportId},
     phone::PhoneNumber,
 };
 use rusqlite::{Connection, params};
@@ -28,6 +28,9 @@ use crate::{
 
 /// Rows applied between two looks at the clock.
 const AT_ONCE: usize = 500;
+
+/// Numbers entered by one statement: to begin and end one takes longer than a row.
+const ROWS: usize = 100;
 
 /// The last of the next contacts of a file, in file order. Contacts of another file that
 /// was read at the same time may lie between them.
@@ -108,38 +111,19 @@ fn add_numbers(
     let begin = numbers.partition_point(|staged| staged.phone <= row.cursor);
     let mut rest = &numbers[begin..];
     let (mut cursor, mut duplicates) = (row.cursor, 0);
-    let mut insert = batch.db.prepare_cached(
-        "INSERT INTO contact_phone (campaign, phone, contact) VALUES (?1, ?2, ?3)
-         ON CONFLICT DO NOTHING",
-    )?;
     while let Some(last) = rest.get(..AT_ONCE).unwrap_or(rest).last() {
         cursor = last.phone;
         let (piece, more) = rest.split_at(rest.partition_point(|staged| staged.phone <= cursor));
         rest = more;
-        for staged in piece {
-            if insert.execute(params![row.campaign.0, staged.phone, staged.contact])? > 0 {
-                continue;
+        for few in sql::pieces(piece, ROWS) {
+            if enter(batch.db, row.campaign, few)? < few.len() {
+                duplicates += refuse_known(batch, import, row.campaign, few)?;
             }
-            let variables = sql::first(
-                batch.db,
-                "DELETE FROM contact WHERE id = ?1 RETURNING variables",
-                [staged.contact],
-                |row| row.get::<String>(),
-            )?;
-            let duplicate = RejectedRow {
-                line: staged.line.unsigned_abs(),
-                text: format!("+{}", staged.phone),
-                reason: "duplicate".into(),
-                variables: variables.unwrap_or_else(|| "{}".into()),
-            };
-            reject(batch, import, &duplicate)?;
-            duplicates += 1;
         }
         if budget.is_spent() {
             break;
         }
     }
-    drop(insert);
     sql::run(
         batch.db,
         "UPDATE import SET cursor = ?2, accepted = accepted - ?3, duplicates = duplicates + ?3
@@ -147,6 +131,57 @@ fn add_numbers(
         params![import.0, cursor, duplicates],
     )?;
     Ok(rest.is_empty())
+}
+
+/// Enters numbers that the campaign does not have; returns how many.
+fn enter(db: &Connection, campaign: CampaignId, few: &[Staged]) -> rusqlite::Result<usize> {
+    let statement = format!(
+        "INSERT INTO contact_phone (campaign, phone, contact) VALUES {} ON CONFLICT DO NOTHING",
+        sql::places(1, 2, few.len())
+    );
+    let mut insert = db.prepare_cached(&statement)?;
+    insert.raw_bind_parameter(1, campaign.0)?;
+    for (index, staged) in few.iter().enumerate() {
+        insert.raw_bind_parameter(2 + 2 * index, staged.phone)?;
+        insert.raw_bind_parameter(3 + 2 * index, staged.contact)?;
+    }
+    insert.raw_execute()
+}
+
+/// Refuses those numbers that belong to another contact; returns how many.
+fn refuse_known(
+    batch: &mut Batch<'_>,
+    import: ImportId,
+    campaign: CampaignId,
+    few: &[Staged],
+) -> Result<i64, StoreError> {
+    let mut refused = 0;
+    for staged in few {
+        let owner = sql::first(
+            batch.db,
+            "SELECT contact FROM contact_phone WHERE campaign = ?1 AND phone = ?2",
+            params![campaign.0, staged.phone],
+            |row| row.get::<i64>(),
+        )?;
+        if owner == Some(staged.contact) {
+            continue;
+        }
+        let variables = sql::first(
+            batch.db,
+            "DELETE FROM contact WHERE id = ?1 RETURNING variables",
+            [staged.contact],
+            |row| row.get::<String>(),
+        )?;
+        let duplicate = RejectedRow {
+            line: staged.line.unsigned_abs(),
+            text: format!("+{}", staged.phone),
+            reason: "duplicate".into(),
+            variables: variables.unwrap_or_else(|| "{}".into()),
+        };
+        reject(batch, import, &duplicate)?;
+        refused += 1;
+    }
+    Ok(refused)
 }
 
 /// Contacts join the line in file order, or come too late for it.

@@ -1,7 +1,7 @@
 //! Rows of a file, put aside until the file is accepted.
 
-use campanile_domain::ids::ImportId;
-use rusqlite::params;
+use campanile_domain::ids::{CampaignId, ImportId};
+use rusqlite::{Connection, params};
 
 use crate::{
     error::StoreError,
@@ -19,6 +19,9 @@ use crate::{
 
 /// Rejected rows that are kept for download, for each file; the others are counted.
 const REJECTED_KEPT_MAX: i64 = 500_000;
+
+/// Contacts put aside by one statement: to begin and end one takes longer than a row.
+const ROWS: usize = 25;
 
 /// Bytes of the other columns that are kept of a rejected row.
 const VARIABLES_KEPT_MAX: usize = 4_096;
@@ -41,18 +44,17 @@ pub(crate) fn stage(
     }
     let count = u32::try_from(rows.len()).expect("a chunk of rows fits memory");
     let first = batch.ids.block(0, count);
-    let mut staged = Vec::with_capacity(rows.len());
-    let mut insert = batch.db.prepare_cached(
-        "INSERT INTO contact (id, campaign, phone, variables, import)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?;
-    for (row_of_file, contact) in rows.iter().zip(first..) {
-        let phone = digits(row_of_file.phone);
-        insert.execute(params![contact, row.campaign.0, phone, row_of_file.variables, import.0])?;
-        staged.push(Staged { phone, line: line(row_of_file.line), contact });
+    let mut next = first;
+    for few in sql::pieces(rows, ROWS) {
+        insert(batch.db, row.campaign, import, few, next)?;
+        next += few.len() as i64;
     }
-    drop(insert);
-    numbers::keep(batch.db, import, staged)?;
+    let staged = rows.iter().zip(first..).map(|(row, contact)| Staged {
+        phone: digits(row.phone),
+        line: line(row.line),
+        contact,
+    });
+    numbers::keep(batch.db, import, staged.collect())?;
     for each in duplicates.iter().chain(invalid) {
         reject(batch, import, each)?;
     }
@@ -74,6 +76,29 @@ pub(crate) fn stage(
     )?;
     batch.loud(Change::Import(import));
     Ok(())
+}
+
+/// Puts rows aside as contacts with the ids from `contact` on.
+fn insert(
+    db: &Connection,
+    campaign: CampaignId,
+    import: ImportId,
+    rows: &[StagedRow],
+    contact: i64,
+) -> rusqlite::Result<()> {
+    let statement = format!(
+        "INSERT INTO contact (campaign, import, id, phone, variables) VALUES {}",
+        sql::places(2, 3, rows.len())
+    );
+    let mut insert = db.prepare_cached(&statement)?;
+    insert.raw_bind_parameter(1, campaign.0)?;
+    insert.raw_bind_parameter(2, import.0)?;
+    for (index, (row, contact)) in rows.iter().zip(contact..).enumerate() {
+        insert.raw_bind_parameter(3 + 3 * index, contact)?;
+        insert.raw_bind_parameter(4 + 3 * index, digits(row.phone))?;
+        insert.raw_bind_parameter(5 + 3 * index, &row.variables)?;
+    }
+    insert.raw_execute().map(drop)
 }
 
 /// Keeps a refused row for download, as long as there are not too many of them.

@@ -24,6 +24,14 @@ fn count(db: &Connection, table: &str) -> i64 {
     sql::first(db, &count, [], |row| row.get()).unwrap().unwrap()
 }
 
+/// The same, taken over by a later version, which left it there.
+fn left_by(version: i32, dir: &std::path::Path) {
+    let mut db = left(dir);
+    schema::migrate_to(&mut db, version);
+    let schema = "SELECT max(version) FROM refinery_schema_history";
+    assert_eq!(sql::first(&db, schema, [], |row| row.get::<i32>()).unwrap(), Some(version));
+}
+
 fn left(dir: &std::path::Path) -> Connection {
     let db = Connection::open(dir.join(schema::FILE)).unwrap();
     // A dump is in order of names, and a row may come before the one that it refers to.
@@ -36,7 +44,20 @@ fn left(dir: &std::path::Path) -> Connection {
 async fn a_database_of_version_1_goes_on_as_if_it_had_always_been_of_this_one() {
     let dir = tempfile::tempdir().unwrap();
     drop(left(dir.path()));
-    let store = Sqlite::open(dir.path()).unwrap();
+    goes_on(dir.path()).await;
+}
+
+#[tokio::test]
+async fn so_does_one_of_every_version_between() {
+    for version in 2..=5 {
+        let dir = tempfile::tempdir().unwrap();
+        left_by(version, dir.path());
+        goes_on(dir.path()).await;
+    }
+}
+
+async fn goes_on(dir: &std::path::Path) {
+    let store = Sqlite::open(dir).unwrap();
     let now: Timestamp = t0() + SignedDuration::from_secs(100);
     let unknown = store.recover(now).await.unwrap();
     assert_eq!(unknown, [(RUNNING, 1)]);
