@@ -7,6 +7,7 @@
 pub mod attempt;
 pub mod bot;
 pub mod breaker;
+pub mod callback;
 pub mod campaign;
 pub mod carrier;
 pub mod contact;

@@ -6,6 +6,7 @@ mod spelling;
 use std::{fmt, str::FromStr};
 
 use self::plan::Kind;
+pub(crate) use self::spelling::decimal_digit;
 use crate::carrier::NumberFormat;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 

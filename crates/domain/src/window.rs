@@ -135,7 +135,7 @@ impl Window {
 
 /// The instants at which the wall clock shows `minute` of `day`: two where the clock
 /// is set back over it, the moment of the jump where it is set forward over it.
-fn instants(zone: &TimeZone, day: Date, minute: i16) -> Option<Vec<Timestamp>> {
+pub(crate) fn instants(zone: &TimeZone, day: Date, minute: i16) -> Option<Vec<Timestamp>> {
     // 24:00 is the first moment of the next day.
     let day = if minute == 1_440 { day.tomorrow().ok()? } else { day };
     let minute = minute % 1_440;

@@ -155,7 +155,7 @@ fn without_decimals(text: &str) -> &str {
 }
 
 /// Digits of scripts in which people write numbers, as ASCII.
-fn decimal_digit(letter: char) -> Option<char> {
+pub(crate) fn decimal_digit(letter: char) -> Option<char> {
     // The first digit of each run of ten.
     const ZEROS: [char; 6] = [
         '\u{FF10}', // full width
