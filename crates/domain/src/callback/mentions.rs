@@ -184,9 +184,8 @@ impl Scan<'_> {
             Word::Before | Word::Until | Word::By => self.bind_before(),
             // `busy for two hours`: free after them.
             Word::For if self.denies.is_some() => self.denies = None,
-            Word::To | Word::Or if self.reader.word(at.wrapping_sub(1)) == Word::Nahi => {
-                self.alternative = true;
-            }
+            // `kal nahi to parso`: what follows stands in its place.
+            Word::To | Word::Or if self.reader.word(at.wrapping_sub(1)) == Word::Nahi => {}
             Word::To | Word::Or | Word::Se => {
                 if word == Word::Se && matches!(next, Word::Pehle | Word::Before) {
                     return at + 1;
@@ -222,7 +221,9 @@ impl Scan<'_> {
         let mention = Mention {
             what,
             bound: std::mem::take(&mut self.bound),
-            negated: self.denies.take().is_some(),
+            // `not today or tomorrow` denies both.
+            negated: self.denies.take().is_some()
+                || self.alternative && self.said.last().is_some_and(|last| last.negated),
             alternative: std::mem::take(&mut self.alternative),
             at,
         };
@@ -327,7 +328,9 @@ impl Scan<'_> {
     /// Whether a bare number at `at` stands beside what makes an hour of it.
     fn stands_by_a_day(&self, at: usize) -> bool {
         let before = at.checked_sub(1).map_or(Word::Unknown, |at| self.reader.word(at));
-        self.alternative
+        let follows_an_hour =
+            || self.said.last().is_some_and(|last| last.what.kind() == Kind::Hour);
+        self.alternative && follows_an_hour()
             || self.bound != Bound::At
             || matches!(
                 before,

@@ -326,6 +326,10 @@ impl Reader<'_> {
             (Some(_), _) => return None,
             (None, _) => {}
         }
+        // `5 6 baje`: the first of them.
+        if self.number(at + 1) == Some(first + 1) && self.word(at + 2) == Word::OClock {
+            return Some(((first, 0, at + 2), true));
+        }
         // `five thirty`, `5 30 pm`
         match self.number(at + 1).filter(|minute| (10..=59).contains(minute)) {
             Some(minute) if first <= 24 && !is_unit(self.word(at + 2)) => {

@@ -112,7 +112,7 @@ pub(super) enum Word {
     Call,
     /// An abbreviated zone, lower case.
     Zone(&'static str),
-    /// `middle`, `yesterday`: makes the phrase one that a person must read.
+    /// `middle`, `same`: makes the phrase one that a person must read.
     Fog,
     /// Says nothing about a time.
     Filler,
@@ -318,7 +318,7 @@ const TABLE: &[(&str, Word)] = &[
     ("pst pdt", W::Zone("pt")),
     ("cet cest", W::Zone("cet")),
     ("bst", W::Zone("bt")),
-    ("yesterday middle mid midweek", W::Fog),
+    ("yesterday same middle mid midweek", W::Fog),
     // Nothing about a time.
     (
         "um uh umm uhh hmm er like ok okay yes yeah yep haan han ha ji sir madam maam bhai bhaiya yaar \
