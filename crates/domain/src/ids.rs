@@ -10,6 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// Crockford's alphabet in lower case: no `i`, `l`, `o`, `u`.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const DIGITS: usize = 13;
+/// Three letters, an underscore, the digits.
+const TEXT: usize = 4 + DIGITS;
 
 /// The text is not an id of the kind that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,12 +21,15 @@ pub struct InvalidId {
     pub prefix: &'static str,
 }
 
-fn write_base32(out: &mut fmt::Formatter<'_>, value: u64) -> fmt::Result {
-    let mut text = [0u8; DIGITS];
-    for (index, byte) in text.iter_mut().enumerate() {
+/// `cmp_` and the digits.
+fn text_of(prefix: &str, value: u64) -> [u8; TEXT] {
+    let mut text = [b'_'; TEXT];
+    let (head, digits) = text.split_at_mut(TEXT - DIGITS);
+    head[..prefix.len()].copy_from_slice(prefix.as_bytes());
+    for (index, byte) in digits.iter_mut().enumerate() {
         *byte = ALPHABET[((value >> (5 * (DIGITS - 1 - index))) & 31) as usize];
     }
-    out.write_str(str::from_utf8(&text).expect("the alphabet is ASCII"))
+    text
 }
 
 fn read_base32(text: &str) -> Option<u64> {
@@ -48,12 +53,17 @@ macro_rules! ids {
         impl $name {
             /// What the text form begins with, before the underscore.
             pub const PREFIX: &'static str = $prefix;
+
+            /// The text form in ASCII, for whoever writes a million of them.
+            pub fn text(self) -> [u8; 17] {
+                text_of($prefix, self.0 as u64)
+            }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str(concat!($prefix, "_"))?;
-                write_base32(out, self.0 as u64)
+                let text = self.text();
+                out.write_str(str::from_utf8(&text).expect("prefix and alphabet are ASCII"))
             }
         }
 
