@@ -101,6 +101,8 @@ fn every_kind_of_ending_on_a_healthy_carrier_and_on_trial() {
         ("withdrawn", report(Ending::Withdrawn)),
         ("not sent", report(Ending::NotSent)),
         ("no reply", silent()),
+        ("no connection", report(Ending::NoConnection)),
+        ("left at once", answered(Ending::Left)),
         ("429", refused(429)),
         ("503", overloaded(None)),
         ("503 for 7 s", overloaded(Some(7))),

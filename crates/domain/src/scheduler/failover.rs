@@ -2,9 +2,9 @@
 //!
 //! Only after an explicit refusal that is the carrier's trouble, or when there was no
 //! connection to it, and only while nothing rang: after a silence the phone may be ringing
-//! all the same. What goes on is the same
-//! attempt, and its row names the carrier of the last try. That is durable before the
-//! next INVITE leaves, so an (attempt, n) is dialled at most once, as an attempt is.
+//! all the same. What goes on is the same attempt, and its row names the carrier of the last
+//! try. That is durable before the next INVITE leaves, so an (attempt, n) is dialled at most
+//! once, as an attempt is.
 
 use jiff::SignedDuration;
 

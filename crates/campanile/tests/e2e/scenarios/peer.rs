@@ -204,6 +204,11 @@ impl Peer {
         self.say(&bye, "200 OK");
     }
 
+    /// Closes the connection; the dialler may make another.
+    pub(super) fn breaks_off(&mut self) {
+        self.link.close();
+    }
+
     /// Sends a request within the call.
     pub(super) fn request(&mut self, method: &str, more: &str, body: &str) -> Request {
         let request = self.next_request(method, more, body);
@@ -365,6 +370,12 @@ impl Ear {
                 return;
             }
         }
+    }
+
+    /// No audio came, and none comes.
+    pub(super) fn heard_nothing(&self) {
+        self.0.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        assert!(self.0.recv(&mut [0; 2_048]).is_err(), "there was audio");
     }
 
     /// Waits until no more audio comes.

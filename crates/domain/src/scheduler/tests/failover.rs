@@ -38,6 +38,7 @@ fn every_ending_and_whether_another_carrier_gets_the_call() {
     for sip_code in [302, 403, 404, 408, 480, 484, 486, 488, 600, 603, 607] {
         assert_ne!(after(refused(sip_code)), ["reroute 2"], "{sip_code}");
     }
+    assert_eq!(after(Ending::NoConnection), ["reroute 2"], "nothing can have rung");
     for ending in [
         Ending::NoReply,
         Ending::RingTimeout { sip_code: None },
