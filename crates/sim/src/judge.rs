@@ -1,7 +1,7 @@
 //! What must hold whatever happens, checked as it happens (design/reliability.md 3a,
 //! as far as it applies without a wire).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use campanile_domain::{
     attempt::{Finish, NewAttempt},
@@ -10,7 +10,7 @@ use campanile_domain::{
     guard,
     ids::{AttemptId, CampaignId, CarrierId, ContactId},
     live::LiveView,
-    outcome::Ending,
+    outcome::{Ending, Outcome},
     retry,
     scheduler::Placement,
     setup::DiallerSetup,
@@ -32,6 +32,12 @@ const STANDSTILL_MAX: SignedDuration = SignedDuration::from_secs(330);
 /// A claim goes back within a second, and the store may take as long again.
 const CLAIMS_MAX: SignedDuration = SignedDuration::from_secs(30);
 
+/// Longer than its longest call no attempt is without an end (I4).
+const ENDS_WITHIN: SignedDuration = SignedDuration::from_secs(90);
+
+/// So many leases within a second may bring nobody: settings change, and rows are refused.
+const LEASES_IN_VAIN_MAX: usize = 20;
+
 /// A check that failed, in words.
 pub(crate) type Check = Result<(), String>;
 
@@ -47,6 +53,18 @@ pub(crate) struct Judge {
     /// How the last INVITE of each attempt ended, and whether it had rung.
     refused: HashMap<AttemptId, (Ending, bool)>,
     finished: HashSet<AttemptId>,
+    /// Counted attempts by contact, as they became durable (I2).
+    counted: HashMap<(CampaignId, ContactId), u32>,
+    /// Attempts whose end was never seen, as far as they are counted.
+    unknown: HashSet<AttemptId>,
+    /// The most attempts that each campaign ever allowed: who waits is dialled once more.
+    attempts_max: HashMap<CampaignId, u32>,
+    /// Whoever is excluded, and the attempt that was in hand then.
+    excluded: HashMap<(CampaignId, ContactId), Option<AttemptId>>,
+    /// By when each attempt must have its end (I4).
+    ends_by: BTreeMap<AttemptId, Timestamp>,
+    /// Leases asked for since one brought a claim.
+    in_vain: BTreeMap<CampaignId, VecDeque<Timestamp>>,
     /// When processes began: each may take one token of a slow carrier too early.
     boots: Vec<Timestamp>,
     last_invite: BTreeMap<CampaignId, Timestamp>,
@@ -72,6 +90,67 @@ impl Judge {
         self.says_it_dials.clear();
         self.could_dial.clear();
         self.held_in_vain.clear();
+        self.ends_by.clear();
+        self.in_vain.clear();
+    }
+
+    /// The store takes no writes for so long: that is not the dialler's time.
+    pub(crate) fn store_is_away(&mut self, length: SignedDuration) {
+        for by in self.ends_by.values_mut() {
+            *by += length;
+        }
+    }
+
+    /// A contact is excluded; `in_hand` is the attempt that goes on all the same.
+    pub(crate) fn excluded(
+        &mut self,
+        campaign: CampaignId,
+        contact: ContactId,
+        in_hand: Option<AttemptId>,
+    ) {
+        self.excluded.entry((campaign, contact)).or_insert(in_hand);
+    }
+
+    /// The end of an attempt is durable.
+    pub(crate) fn settled(&mut self, finish: &Finish) {
+        let lease = &finish.attempt.lease;
+        *self.counted.entry((lease.campaign, lease.contact)).or_default() +=
+            u32::from(finish.counts);
+        self.ends_by.remove(&finish.attempt.id);
+    }
+
+    /// After a crash the store has ended what nobody saw the end of: that counts (I2).
+    pub(crate) fn recovered(&mut self, store: &Store) {
+        for (id, row) in &store.attempts {
+            if row.outcome == Some(Outcome::Unknown) && self.unknown.insert(*id) {
+                let lease = &row.attempt.lease;
+                *self.counted.entry((lease.campaign, lease.contact)).or_default() += 1;
+            }
+        }
+    }
+
+    /// Claims are asked for: not again and again while the line gives none.
+    pub(crate) fn lease(&mut self, campaign: CampaignId, now: Timestamp) -> Check {
+        let asked = self.in_vain.entry(campaign).or_default();
+        asked.push_back(now);
+        asked.retain(|at| now.duration_since(*at) < SignedDuration::from_secs(1));
+        if asked.len() > LEASES_IN_VAIN_MAX {
+            return Err(format!("{campaign:?} asks for claims again and again, at {now}"));
+        }
+        Ok(())
+    }
+
+    /// Some were given.
+    pub(crate) fn leased(&mut self, campaign: CampaignId) {
+        self.in_vain.remove(&campaign);
+    }
+
+    /// I4: every attempt has its end in time, looked at every few seconds.
+    pub(crate) fn ends(&self, now: Timestamp) -> Check {
+        match self.ends_by.iter().find(|(_, by)| **by < now) {
+            Some((id, by)) => Err(format!("{id:?} should have had its end by {by}, at {now}")),
+            None => Ok(()),
+        }
     }
 
     /// A process begins.
@@ -140,6 +219,19 @@ impl Judge {
         }
         let first = attempt.tries == 1;
         self.failovers += u64::from(!first);
+        let of_whom = (lease.campaign, lease.contact);
+        if self.excluded.get(&of_whom).is_some_and(|in_hand| *in_hand != Some(attempt.id)) {
+            return Err(format!("{who} goes to somebody who was excluded"));
+        }
+        let most = self.attempts_max.entry(lease.campaign).or_default();
+        *most = (*most).max(placement.settings.max_attempts);
+        let callbacks = u32::from(placement.settings.callback_detection) * retry::CALLBACKS_MAX;
+        let counted = self.counted.get(&of_whom).copied().unwrap_or(0);
+        if counted >= *most + callbacks {
+            return Err(format!("{who} leaves after {counted} attempts of {most}"));
+        }
+        let call_max = SignedDuration::from_secs(placement.settings.max_call_seconds.into());
+        self.ends_by.entry(attempt.id).or_insert(now + call_max + ENDS_WITHIN);
         if first
             && !self
                 .numbers
@@ -276,12 +368,12 @@ impl Judge {
     }
 
     /// What pages are told, at least every few seconds.
-    pub(crate) fn view(&mut self, view: &LiveView, now: Timestamp) -> Check {
+    pub(crate) fn view(&mut self, view: &LiveView, store_answers: bool, now: Timestamp) -> Check {
         let reason = &view.reason;
         if reason.sentence.trim().is_empty() {
             return Err(format!("{:?} gives {:?} without a word", view.campaign, reason.code));
         }
-        if reason.code != ReasonCode::Dialling {
+        if reason.code != ReasonCode::Dialling || !store_answers {
             self.says_it_dials.remove(&view.campaign);
             return Ok(());
         }
@@ -333,7 +425,8 @@ impl Judge {
                 let who = format!("contact {index} of {:?}", campaign.id);
                 let callbacks =
                     u32::from(campaign.settings.callback_detection) * retry::CALLBACKS_MAX;
-                if contact.counted > campaign.settings.max_attempts + callbacks {
+                let most = self.attempts_max.get(&campaign.id).copied().unwrap_or(0);
+                if contact.counted > most.max(campaign.settings.max_attempts) + callbacks {
                     return Err(format!("{who} has {} counted attempts", contact.counted));
                 }
                 let done =
@@ -357,3 +450,6 @@ impl Judge {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_call_without_an_end_is_found_out() {
-        is_found_out(Fault::LosesReports, "stands still, though it could dial");
+        is_found_out(Fault::LosesReports, "should have had its end");
     }
 
     #[test]
@@ -159,7 +159,47 @@ mod tests {
     }
 
     #[test]
+    fn a_process_that_sleeps_after_its_start_is_found_out() {
+        is_found_out(Fault::SleepsAfterBoot, "nobody is dialled within");
+    }
+
+    #[test]
+    fn one_call_more_than_there_are_channels_is_found_out() {
+        is_found_out(Fault::OverstatesChannels, " channels");
+    }
+
+    #[test]
+    fn a_rate_that_is_too_high_is_found_out() {
+        is_found_out(Fault::OverstatesRate, "/s, burst");
+    }
+
+    #[test]
+    fn a_call_outside_the_window_is_found_out() {
+        is_found_out(Fault::WidensWindows, "leaves outside the window");
+    }
+
+    #[test]
+    fn a_call_through_a_disabled_carrier_is_found_out() {
+        is_found_out(Fault::HidesDisabledCarriers, "through a disabled carrier");
+    }
+
+    #[test]
+    fn one_attempt_too_many_is_found_out() {
+        is_found_out(Fault::ForgetsAttempts, "leaves after");
+    }
+
+    #[test]
+    fn a_call_to_somebody_excluded_is_found_out() {
+        is_found_out(Fault::IgnoresExclusions, "who was excluded");
+    }
+
+    #[test]
+    fn a_call_that_is_never_released_is_found_out() {
+        is_found_out(Fault::NeverReleases, "never released");
+    }
+
+    #[test]
     fn a_dialler_that_is_not_told_of_changes_is_found_out() {
-        is_found_out(Fault::HidesChanges, "stands still, though it could dial");
+        is_found_out(Fault::HidesChanges, "says that it dials, and does not");
     }
 }

@@ -70,7 +70,9 @@ impl LineCall {
             timed_out: false,
             answered_at: None,
             abandon_after_ms: i64::from(placement.settings.seat_patience_ms()),
-            talk_ms: rng.random_range(500..90_000),
+            talk_ms: rng
+                .random_range(500..90_000)
+                .min(i64::from(placement.settings.max_call_seconds) * 1_000),
             bot_fails: rng.random_bool(0.03),
             result,
             report: empty_report(attempt.id),

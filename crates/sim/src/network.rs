@@ -52,6 +52,8 @@ pub(crate) struct Network {
     pub(crate) record: Record,
     /// Sends each INVITE as two dialogs: a fault for the judge to find.
     dials_twice: bool,
+    /// Forgets that the agent is done with a call: another.
+    never_releases: bool,
 }
 
 /// How bad the network is, in per cent and milliseconds.
@@ -79,6 +81,7 @@ impl Network {
     ) -> Option<Self> {
         (seed % 3 == 1).then(|| Self {
             dials_twice: fault == Some(Fault::DialsTwice),
+            never_releases: fault == Some(Fault::NeverReleases),
             ..Self::new(seed, carriers, origin)
         })
     }
@@ -105,6 +108,7 @@ impl Network {
             told: VecDeque::new(),
             record: Record::default(),
             dials_twice: false,
+            never_releases: false,
         }
     }
 
@@ -250,6 +254,9 @@ impl Network {
         }
         while let Some((key, event)) = agent.poll_event() {
             let Some(attempt) = self.calls.get(&key).copied() else { continue };
+            if event == Event::Released && self.never_releases {
+                continue;
+            }
             if event == Event::Released {
                 self.calls.remove(&key);
                 // A failover may have placed the next call of this attempt already.

@@ -1,7 +1,7 @@
 //! What a seed makes of the world: campaigns, carriers, and what people and machines
 //! do to them.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use campanile_domain::{
     bot::{Bot, BotKind},
@@ -25,6 +25,8 @@ pub(crate) struct Scene {
     pub(crate) campaigns: Vec<Plan>,
     /// What happens, and when.
     pub(crate) acts: Vec<(Timestamp, Act)>,
+    /// What happens between the row of an attempt and its INVITE, by the count of rows.
+    pub(crate) ambushes: BTreeMap<u64, Deed>,
 }
 
 /// A campaign to be run.
@@ -56,6 +58,27 @@ pub(crate) enum Act {
     ClockBack(SignedDuration),
     /// The wall clock jumps forward.
     ClockForward(SignedDuration),
+    /// A person hangs up the call that has been up for the longest.
+    HangUp,
+    NumberEnabled(usize, bool),
+    /// The window becomes the whole day, or narrow; and so many attempts at most.
+    Edit(usize, bool, u32),
+    /// The store answers nothing until then, and carries everything out in the end.
+    Stall(SignedDuration),
+    /// Somebody else holds the rows of the line: leases come back empty until then.
+    Locked(SignedDuration),
+}
+
+/// Something that hits an attempt whose row has just become durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deed {
+    DisableCarrier,
+    TakeChannels,
+    DisableBot,
+    Pause,
+    Stop,
+    Exclude,
+    Crash,
 }
 
 /// What a carrier does to the calls it is given.
@@ -108,6 +131,7 @@ impl Scene {
             }),
             campaigns,
             acts: Vec::new(),
+            ambushes: BTreeMap::new(),
         };
         scene.plan_acts(rng);
         scene
@@ -118,6 +142,7 @@ impl Scene {
         for index in 0..self.campaigns.len() {
             let at = after(start, rng, 0..600);
             self.acts.push((at, Act::Start(index)));
+            self.end_of_day(rng, index, at);
             let always_on = self.campaigns[index].settings.always_on;
             for _ in 0..rng.random_range(0..6) {
                 // Half of it in the first minutes, when the most is going on.
@@ -134,11 +159,56 @@ impl Scene {
             let at = after(start, rng, 60..40_000);
             self.misfortune(rng, at);
         }
+        for _ in 0..rng.random_range(0..3) {
+            let deed = match rng.random_range(0..7) {
+                0 => Deed::DisableCarrier,
+                1 => Deed::TakeChannels,
+                2 => Deed::DisableBot,
+                3 => Deed::Pause,
+                4 => Deed::Stop,
+                5 => Deed::Exclude,
+                _ => Deed::Crash,
+            };
+            self.ambushes.insert(rng.random_range(1..40), deed);
+        }
+    }
+
+    /// People come late on a single day, and some of them find it over: the machine was
+    /// off for the night, or its clock jumps.
+    fn end_of_day(&mut self, rng: &mut StdRng, index: usize, at: Timestamp) {
+        let settings = &self.campaigns[index].settings;
+        let Some(end) = settings.window.day_end(at) else { return };
+        if settings.mode != Mode::SingleDay {
+            return;
+        }
+        let late = end - SignedDuration::from_millis(rng.random_range(500..20_000));
+        if late > at {
+            self.acts.push((late, Act::AddContacts(index, rng.random_range(5..30))));
+        }
+        let night = SignedDuration::from_hours(25);
+        match rng.random_range(0..4) {
+            0 => self.acts.push((after(at, rng, 5..120), Act::Crash(night))),
+            1 => self.acts.push((after(at, rng, 5..120), Act::ClockForward(night))),
+            _ => {}
+        }
     }
 
     fn operate(&mut self, rng: &mut StdRng, index: usize, at: Timestamp) {
         let contacts = self.campaigns[index].contacts as usize;
-        match rng.random_range(0..4) {
+        match rng.random_range(0..7) {
+            4 => self.acts.push((at, Act::HangUp)),
+            5 => {
+                let number = rng.random_range(0..self.numbers.len());
+                self.acts.push((at, Act::NumberEnabled(number, false)));
+                self.acts.push((after(at, rng, 1..900), Act::NumberEnabled(number, true)));
+            }
+            6 => {
+                let edited = after(at, rng, 1..600);
+                let edit = Act::Edit(index, rng.random_bool(0.7), rng.random_range(1..=5));
+                self.acts.push((at, Act::Pause(index)));
+                self.acts.push((edited, edit));
+                self.acts.push((after(edited, rng, 1..600), Act::Resume(index)));
+            }
             0 => {
                 self.acts.push((at, Act::Pause(index)));
                 self.acts.push((after(at, rng, 1..4_000), Act::Resume(index)));
@@ -156,7 +226,20 @@ impl Scene {
 
     fn misfortune(&mut self, rng: &mut StdRng, at: Timestamp) {
         let carrier = rng.random_range(0..self.carriers.len());
-        match rng.random_range(0..8) {
+        match rng.random_range(0..10) {
+            7 => {
+                let length = SignedDuration::from_secs(rng.random_range(1..60));
+                self.acts.push((at, Act::Stall(length)));
+                // Whoever waited for an answer gives up after 30 s; then the run ends.
+                let index = rng.random_range(0..self.campaigns.len());
+                if length.as_secs() > 35 && rng.random_bool(0.5) {
+                    self.acts.push((at + SignedDuration::from_secs(33), Act::Stop(index)));
+                }
+            }
+            8 => {
+                let length = SignedDuration::from_millis(rng.random_range(500..20_000));
+                self.acts.push((at, Act::Locked(length)));
+            }
             0 => {
                 let weather = match rng.random_range(0..4) {
                     0 => Weather::Overloaded {
@@ -284,6 +367,7 @@ fn plan(rng: &mut StdRng, zone: &str, index: usize, numbers: usize) -> Plan {
             ratio: 1.0 + rng.random_range(0.0..2.0),
             ..PacingSettings::default()
         },
+        max_call_seconds: rng.random_range(30..=120),
         fail_after_minutes: rng.random_range(1..=30),
         priority: rng.random_range(0..=1),
         ..Settings::default()

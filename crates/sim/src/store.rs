@@ -30,6 +30,8 @@ pub(crate) struct Store {
     epoch: i64,
     /// Claims the first contact of a line twice: a fault for the judge to find.
     pub(crate) claims_twice: bool,
+    /// Counts no attempt: the same.
+    pub(crate) forgets_attempts: bool,
 }
 
 /// A campaign with its contacts.
@@ -106,7 +108,7 @@ impl Campaign {
         }
     }
 
-    fn contact_id(&self, index: usize) -> ContactId {
+    pub(crate) fn contact_id(&self, index: usize) -> ContactId {
         ContactId(self.id.0 * CONTACTS + index as i64)
     }
 
@@ -167,7 +169,7 @@ impl Store {
                 started_at: campaign.started_at,
                 settings: campaign.settings.clone(),
                 bot: self.bot.clone(),
-                numbers: campaign.numbers.clone(),
+                numbers: campaign.numbers.iter().filter(|each| each.enabled).cloned().collect(),
                 queue: campaign.queue(),
                 sums: campaign.sums,
             })
@@ -199,6 +201,17 @@ impl Store {
         let campaign = self.campaign(id);
         if campaign.is_dialling() && campaign.end == RunEnd::Open {
             campaign.contacts.extend(phones.iter().map(|phone| Contact::new(*phone, now)));
+        }
+    }
+
+    /// A number of the pools is enabled or not.
+    pub(crate) fn enable_number(&mut self, id: NumberId, enabled: bool) {
+        for campaign in &mut self.campaigns {
+            let mut numbers = campaign.numbers.to_vec();
+            for number in numbers.iter_mut().filter(|number| number.id == id) {
+                number.enabled = enabled;
+            }
+            campaign.numbers = numbers.into();
         }
     }
 
@@ -332,6 +345,7 @@ impl Store {
     /// Ends an attempt; `None` when there is no such row.
     pub(crate) fn finish(&mut self, finish: &Finish, now: Timestamp) -> Option<QueueState> {
         let lease = &finish.attempt.lease;
+        let forgets = self.forgets_attempts;
         let row = self.attempts.get_mut(&finish.attempt.id)?;
         let first = row.outcome.is_none();
         if first {
@@ -344,7 +358,7 @@ impl Store {
             let index = Campaign::index_of(lease.contact);
             let (settings, end) = (campaign.settings.clone(), campaign.end);
             let contact = &mut campaign.contacts[index];
-            contact.counted += u32::from(finish.counts);
+            contact.counted += u32::from(finish.counts && !forgets);
             contact.attempt = None;
             contact.last_number = Some(finish.attempt.number_id);
             contact.seat_owed = match finish.outcome {

@@ -20,7 +20,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
     Report, Violation,
-    fault::{Fault, Options},
+    fault::{self, Fault, Options},
     judge::{Check, Judge},
     line::{LineCall, Step},
     network::Network,
@@ -56,6 +56,16 @@ pub(crate) struct World {
     entries: u64,
     pub(crate) store: Store,
     store_down_until: Timestamp,
+    /// It answers nothing before.
+    stalled_until: Timestamp,
+    /// Its leases are empty before.
+    locked_until: Timestamp,
+    /// Rows that became durable.
+    rows: u64,
+    /// The next setup is read and told at once.
+    hasty: bool,
+    /// When the process began, as long as it could have dialled ever since and has not.
+    idle_since_boot: Option<Timestamp>,
     scheduler: Option<Scheduler>,
     /// Counts the processes: what was meant for a dead one does not arrive.
     pub(crate) life: u32,
@@ -103,6 +113,7 @@ impl World {
         let mut store = Store::default();
         store.carriers.clone_from(&scene.carriers);
         store.bot = Some(scene.bot.clone());
+        store.forgets_attempts = options.fault == Some(Fault::ForgetsAttempts);
         store.claims_twice = options.fault == Some(Fault::ClaimsTwice);
         let network = Network::of_world(seed, options.fault, scene.carriers.len(), now);
         let mut world = Self {
@@ -116,6 +127,11 @@ impl World {
             entries: 0,
             store,
             store_down_until: now,
+            stalled_until: now,
+            locked_until: now,
+            rows: 0,
+            hasty: false,
+            idle_since_boot: None,
             scheduler: None,
             life: 0,
             known: DiallerSetup::default(),
@@ -273,7 +289,8 @@ impl World {
             Event::ReadSetup(life) if alive(life) => {
                 self.changed = false;
                 let setup = self.store.setup();
-                self.soon(100..20_000, Event::TellSetup(life, setup));
+                let us = if std::mem::take(&mut self.hasty) { 0..1 } else { 100..20_000 };
+                self.soon(us, Event::TellSetup(life, setup));
                 Ok(())
             }
             Event::TellSetup(life, setup) if alive(life) => {
@@ -282,7 +299,7 @@ impl World {
                     self.read_setup();
                 }
                 self.known = setup.clone();
-                self.tell(Input::Setup(setup)).map(drop)
+                self.tell(Input::Setup(fault::told(self.fault, setup))).map(drop)
             }
             Event::Line(life, attempt, step) if alive(life) => self.line_does(attempt, step),
             Event::Attached(life, attempt) if alive(life) => self.attached(attempt),
@@ -302,10 +319,13 @@ impl World {
     /// Tells the scheduler and carries out what it asks; whether it asked anything.
     fn tell(&mut self, input: Input) -> Result<bool, String> {
         self.report.steps += 1;
+        self.watch_boot()?;
         let wall = self.wall();
         if !matches!(input, Input::Tick) {
             self.trace.note(self.now, format_args!("{}", Told(&input)));
         }
+        // Whatever changed, the pages say so.
+        let changed = matches!(input, Input::Setup(_));
         let Some(scheduler) = &mut self.scheduler else { return Ok(false) };
         scheduler.handle(input, wall);
         if scheduler.poll_timeout() <= wall {
@@ -317,11 +337,12 @@ impl World {
             self.carry_out(command)?;
         }
         let Some(scheduler) = &self.scheduler else { return Ok(acted) };
-        if self.now.duration_since(self.viewed_at) >= VIEW_EVERY {
+        if changed || self.now.duration_since(self.viewed_at) >= VIEW_EVERY {
             self.viewed_at = self.now;
             for view in scheduler.live(wall) {
                 self.trace.view(&view, self.now);
-                self.judge.view(&view, self.now)?;
+                // Of a store that keeps silent a page learns nothing before it fails.
+                self.judge.view(&view, self.store_answers(), self.now)?;
             }
         }
         if self.now.duration_since(self.looked_at) >= LOOK_EVERY {
@@ -332,6 +353,7 @@ impl World {
                 let held = self.holds_in_vain(index);
                 self.judge.claims(self.store.campaigns[index].id, held, self.now)?;
             }
+            self.judge.ends(self.now)?;
         }
         Ok(acted)
     }

@@ -6,6 +6,7 @@ use campanile_domain::{
     campaign::Action,
     scheduler::{Command, Input},
 };
+use jiff::SignedDuration;
 use rand::RngExt;
 
 use super::{Event, World};
@@ -15,7 +16,10 @@ impl World {
     pub(super) fn store_gets(&mut self, command: Command) {
         // Most commits are quick; some wait for a checkpoint.
         let us = if self.rng.random_bool(0.02) { 100_000..1_500_000 } else { 200..15_000 };
-        self.soon(us, Event::Store(self.life, command));
+        let delay = SignedDuration::from_micros(self.rng.random_range(us));
+        // What comes in a stall is carried out after it.
+        let at = self.now.max(self.stalled_until) + delay;
+        self.at(at, Event::Store(self.life, command));
     }
 
     pub(super) fn answer(&mut self, input: Input) {
@@ -33,11 +37,18 @@ impl World {
                 let _ = run;
                 self.answer(Input::StoreFailed { campaign, attempt: None });
             }
+            Command::Lease { campaign, run, .. } if self.now < self.locked_until => {
+                let queue = self.store.campaign(campaign).queue();
+                self.answer(Input::Leased { campaign, run, leases: Vec::new(), queue });
+            }
             Command::Lease { campaign, run, max } => {
                 let (leases, queue) = self.store.lease(campaign, max, wall);
+                if !leases.is_empty() {
+                    self.judge.leased(campaign);
+                }
                 self.answer(Input::Leased { campaign, run, leases, queue });
             }
-            Command::Record(attempt) => self.record(attempt, down),
+            Command::Record(attempt) => return self.record(attempt, down),
             Command::Reroute(attempt) => {
                 let (id, campaign) = (attempt.id, attempt.lease.campaign);
                 let written = (!down || self.rng.random_bool(0.5)) && self.store.reroute(&attempt);
@@ -93,7 +104,7 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn record(&mut self, attempt: NewAttempt, down: bool) {
+    pub(super) fn record(&mut self, attempt: NewAttempt, down: bool) -> Check {
         let (id, campaign) = (attempt.id, attempt.lease.campaign);
         // A commit whose answer was lost may have happened.
         let written = (!down || self.rng.random_bool(0.5)) && self.store.record(&attempt);
@@ -105,10 +116,14 @@ impl World {
         } else {
             self.answer(Input::NotRecorded(id));
         }
+        if written { self.ambush(&attempt) } else { Ok(()) }
     }
 
     pub(super) fn finish(&mut self, finish: &Finish) {
         let attempt = finish.attempt.id;
+        if self.store.attempts.get(&attempt).is_some_and(|row| row.outcome.is_none()) {
+            self.judge.settled(finish);
+        }
         if let Some(queue) = self.store.finish(finish, self.wall()) {
             self.answer(Input::Settled { attempt, queue });
         }

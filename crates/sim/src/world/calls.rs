@@ -63,8 +63,12 @@ impl World {
                 self.store_gets(Command::Finish(finish));
                 Ok(())
             }
-            command @ (Command::Lease { .. }
-            | Command::Release(_)
+            Command::Lease { campaign, .. } => {
+                self.judge.lease(campaign, self.now)?;
+                self.store_gets(command);
+                Ok(())
+            }
+            command @ (Command::Release(_)
             | Command::Bar(_)
             | Command::Sweep { .. }
             | Command::Complete { .. }
@@ -86,6 +90,7 @@ impl World {
             wall,
             self.now,
         )?;
+        self.idle_since_boot = None;
         let id = placement.attempt.id;
         if self.network.is_some() {
             self.calls.insert(id, LineCall::new(&placement, &mut self.rng));
