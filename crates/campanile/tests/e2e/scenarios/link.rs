@@ -103,14 +103,6 @@ impl Link {
         }
     }
 
-    /// Closes the connection; the next is taken.
-    pub(super) fn close(&mut self) {
-        if let Way::Stream { stream, read, .. } = &mut self.way {
-            *stream = None;
-            read.clear();
-        }
-    }
-
     /// Takes what comes, for so long at most.
     fn wait(&mut self, limit: Duration) {
         match &mut self.way {
@@ -118,6 +110,8 @@ impl Link {
                 let mut buffer = vec![0; 65_535];
                 socket.set_read_timeout(Some(limit)).unwrap();
                 match socket.recv_from(&mut buffer) {
+                    // RTCP for a port of somebody's who is gone: of version 2 (RFC 3550 6.4).
+                    Ok((length, _)) if length > 0 && buffer[0] >> 6 == 2 => {}
                     Ok((length, from)) => {
                         self.from = Some(from);
                         if !buffer[..length].trim_ascii().is_empty() {

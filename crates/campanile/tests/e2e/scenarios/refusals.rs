@@ -66,6 +66,11 @@ pub(super) fn all() -> Vec<Scenario> {
     codes.collect()
 }
 
+/// The first code of each line.
+pub(super) fn one_of_each() -> Vec<Scenario> {
+    TABLE.iter().map(|(outcome, codes)| at_once(outcome, codes[0])).collect()
+}
+
 fn at_once(outcome: &'static str, status: &'static str) -> Scenario {
     Scenario::new(status, (outcome, &status[..3]), move |far| {
         let invite = far.expect("INVITE");
