@@ -428,6 +428,22 @@ fn give_back(batch: &mut Batch<'_>, run: &RunNow, dial: &Dial) -> Result<(), Sto
     Ok(())
 }
 
+/// The contact that an attempt calls, unless it was excluded meanwhile or is not ours any
+/// more.
+pub(crate) fn held(
+    db: &Connection,
+    attempt: &NewAttempt,
+    is_ours: impl FnOnce(&Dial) -> bool,
+) -> rusqlite::Result<Result<Dial, RecordRefused>> {
+    let lease = &attempt.lease;
+    let key = RunKey { campaign: lease.campaign, run: lease.run };
+    Ok(match Dial::load(db, key, lease.contact)? {
+        Some(dial) if dial.state == ContactState::Excluded => Err(RecordRefused::Excluded),
+        Some(dial) if is_ours(&dial) => Ok(dial),
+        Some(_) | None => Err(RecordRefused::LeaseLost),
+    })
+}
+
 /// Turns a claim into an attempt: the durable write before the INVITE.
 pub(crate) fn record(
     batch: &mut Batch<'_>,
@@ -435,15 +451,11 @@ pub(crate) fn record(
 ) -> Result<Result<(), RecordRefused>, StoreError> {
     let lease = &new.lease;
     let key = RunKey { campaign: lease.campaign, run: lease.run };
-    let Some(before) = Dial::load(batch.db, key, lease.contact)? else {
-        return Ok(Err(RecordRefused::LeaseLost));
+    let is_ours = |dial: &Dial| dial.is_held_by(lease) && new.number == dial.dialled + 1;
+    let before = match held(batch.db, new, is_ours)? {
+        Ok(held) => held,
+        Err(refused) => return Ok(Err(refused)),
     };
-    if before.state == ContactState::Excluded {
-        return Ok(Err(RecordRefused::Excluded));
-    }
-    if !before.is_held_by(lease) || new.number != before.dialled + 1 {
-        return Ok(Err(RecordRefused::LeaseLost));
-    }
     let run = batch.run(key)?;
     if !run.may_dial() {
         give_back(batch, &run, &before)?;

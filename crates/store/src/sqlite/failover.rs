@@ -15,7 +15,7 @@ use crate::{
     sqlite::{
         batch::Batch,
         counters::RunKey,
-        dial::Dial,
+        dial::{self, Dial},
         sql::{self, digits, ms},
     },
     store::RecordRefused,
@@ -29,15 +29,11 @@ pub(crate) fn reroute(
 ) -> Result<Result<(), RecordRefused>, StoreError> {
     let lease = &new.lease;
     let key = RunKey { campaign: lease.campaign, run: lease.run };
-    let Some(before) = Dial::load(batch.db, key, lease.contact)? else {
-        return Ok(Err(RecordRefused::LeaseLost));
+    let is_ours = |dial: &Dial| dial.attempt == Some(new.id.0) && dial.epoch == lease.epoch;
+    let before = match dial::held(batch.db, new, is_ours)? {
+        Ok(held) => held,
+        Err(refused) => return Ok(Err(refused)),
     };
-    if before.state == ContactState::Excluded {
-        return Ok(Err(RecordRefused::Excluded));
-    }
-    if before.attempt != Some(new.id.0) || before.epoch != lease.epoch {
-        return Ok(Err(RecordRefused::LeaseLost));
-    }
     if !batch.run(key)?.may_dial() {
         return Ok(Err(RecordRefused::NotRunning));
     }
