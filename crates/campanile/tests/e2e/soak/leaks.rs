@@ -119,20 +119,18 @@ fn descriptors(process: u32) -> usize {
 }
 
 /// Waits until no more descriptors, threads and tasks are held than before: kept connections of
-/// HTTP and threads that wait for files end by themselves within a minute and a half.
+/// HTTP and threads that wait for files end by themselves within a minute and a half. Nothing is
+/// asked meanwhile, which would keep them busy.
 async fn back_to(idle: &Held, server: &Server) -> Held {
+    let process = server.process.0.id();
     let deadline = Instant::now() + Duration::from_secs(100);
-    loop {
-        let held = Held::by(server).await;
-        if held.descriptors <= idle.descriptors
-            && held.threads <= idle.threads
-            && held.tasks <= idle.tasks
-        {
-            return held;
-        }
-        assert!(Instant::now() < deadline, "{idle:?}, and now {held:?}");
+    while descriptors(process) > idle.descriptors || status(process, "Threads") > idle.threads {
+        assert!(Instant::now() < deadline, "{idle:?}, and now {:?}", Held::by(server).await);
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+    let held = Held::by(server).await;
+    assert!(held.tasks <= idle.tasks, "{idle:?}, and now {held:?}");
+    held
 }
 
 /// Waits until all gauges say that nothing is under way; with `rests`, until SIP has forgotten
