@@ -101,6 +101,12 @@ impl Judge {
         }
     }
 
+    /// A campaign allows so many attempts now.
+    pub(crate) fn allows(&mut self, campaign: CampaignId, attempts: u32) {
+        let most = self.attempts_max.entry(campaign).or_default();
+        *most = (*most).max(attempts);
+    }
+
     /// A contact is excluded; `in_hand` is the attempt that goes on all the same.
     pub(crate) fn excluded(
         &mut self,

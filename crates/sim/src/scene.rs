@@ -27,6 +27,8 @@ pub(crate) struct Scene {
     pub(crate) acts: Vec<(Timestamp, Act)>,
     /// What happens between the row of an attempt and its INVITE, by the count of rows.
     pub(crate) ambushes: BTreeMap<u64, Deed>,
+    /// This lease is answered when nobody waits for it any more.
+    pub(crate) late_lease: Option<u64>,
 }
 
 /// A campaign to be run.
@@ -132,6 +134,7 @@ impl Scene {
             campaigns,
             acts: Vec::new(),
             ambushes: BTreeMap::new(),
+            late_lease: None,
         };
         scene.plan_acts(rng);
         scene
@@ -159,6 +162,7 @@ impl Scene {
             let at = after(start, rng, 60..40_000);
             self.misfortune(rng, at);
         }
+        self.late_lease = rng.random_bool(0.15).then(|| rng.random_range(1..4));
         for _ in 0..rng.random_range(0..3) {
             let deed = match rng.random_range(0..7) {
                 0 => Deed::DisableCarrier,

@@ -62,6 +62,8 @@ pub(crate) struct World {
     locked_until: Timestamp,
     /// Rows that became durable.
     rows: u64,
+    /// Leases that brought a claim.
+    leases: u64,
     /// The next setup is read and told at once.
     hasty: bool,
     /// When the process began, as long as it could have dialled ever since and has not.
@@ -130,6 +132,7 @@ impl World {
             stalled_until: now,
             locked_until: now,
             rows: 0,
+            leases: 0,
             hasty: false,
             idle_since_boot: None,
             scheduler: None,

@@ -71,6 +71,7 @@ impl World {
             Act::Edit(index, whole_day, attempts) => {
                 let campaign = self.store.campaign(id(index));
                 let mut settings = (*campaign.settings).clone();
+                self.judge.allows(id(index), settings.max_attempts.max(attempts));
                 settings.max_attempts = attempts;
                 settings.window.start = if whole_day { "00:00".into() } else { "09:00".into() };
                 settings.window.end = if whole_day { "24:00".into() } else { "18:00".into() };

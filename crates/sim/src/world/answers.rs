@@ -4,13 +4,14 @@
 use campanile_domain::{
     attempt::{Finish, NewAttempt},
     campaign::Action,
+    ids::CampaignId,
     scheduler::{Command, Input},
 };
 use jiff::SignedDuration;
 use rand::RngExt;
 
 use super::{Event, World};
-use crate::{fault::Fault, judge::Check};
+use crate::{fault::Fault, judge::Check, scene::Act};
 
 impl World {
     pub(super) fn store_gets(&mut self, command: Command) {
@@ -45,6 +46,12 @@ impl World {
                 let (leases, queue) = self.store.lease(campaign, max, wall);
                 if !leases.is_empty() {
                     self.judge.leased(campaign);
+                    self.leases += 1;
+                    if self.scene.late_lease == Some(self.leases) {
+                        let late = Input::Leased { campaign, run, leases, queue };
+                        self.answer_too_late(campaign, late);
+                        return Ok(());
+                    }
                 }
                 self.answer(Input::Leased { campaign, run, leases, queue });
             }
@@ -127,6 +134,17 @@ impl World {
         if let Some(queue) = self.store.finish(finish, self.wall()) {
             self.answer(Input::Settled { attempt, queue });
         }
+    }
+
+    /// The dialler gives up an answer after 30 s; when it comes, the run is over and gone, and
+    /// what was claimed must still go back.
+    fn answer_too_late(&mut self, campaign: CampaignId, late: Input) {
+        let index = campaign.0 as usize - 1;
+        let (now, after) = (self.now, SignedDuration::from_secs);
+        self.locked_until = self.locked_until.max(now + after(8));
+        self.at(now + after(8), Event::Act(Act::Pause(index)));
+        self.at(now + after(31), Event::Act(Act::Stop(index)));
+        self.at(now + after(33), Event::Tell(self.life, late));
     }
 
     /// Something was committed that the dialler may want to look at.
