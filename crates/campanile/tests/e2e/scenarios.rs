@@ -7,6 +7,7 @@ mod certificates;
 mod dialogs;
 mod differential;
 mod early;
+mod ends;
 mod forks;
 mod judge;
 mod link;
@@ -89,6 +90,11 @@ impl Scenario {
 
     fn by_datagrams(mut self) -> Self {
         self.by_datagrams = true;
+        self
+    }
+
+    fn over_tcp(mut self) -> Self {
+        self.peer = Peer::at(Ipv4Addr::LOCALHOST.into(), Transport::Tcp);
         self
     }
 
@@ -273,6 +279,7 @@ fn all() -> Vec<Scenario> {
         sessions::all(),
         proofs::all(),
         odd::all(),
+        ends::all(),
     ];
     all.into_iter().flatten().collect()
 }
@@ -285,6 +292,11 @@ fn every() -> Vec<Scenario> {
 #[tokio::test]
 async fn whatever_a_carrier_does_to_a_call_ends_in_its_outcome() {
     Stage::new().await.play(every()).await;
+}
+
+#[tokio::test]
+async fn a_carrier_without_a_connection_hands_its_calls_on_at_once() {
+    ends::hand_on_what_never_left().await;
 }
 
 #[tokio::test]

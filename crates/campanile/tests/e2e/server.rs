@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -135,9 +136,14 @@ impl Server {
         // A test that speaks SIP elsewhere says so itself.
         let ours = ["--sip", "127.0.0.1:0", "--public-address", "127.0.0.1"];
         // Below the ports that far ends are given by the system: one whose ear is closed must
-        // not leave its audio to another call.
+        // not leave its audio to another call. And not where the last server began: phones of a
+        // test that killed its server speak on to its ports.
+        let random = std::process::id().wrapping_mul(97).wrapping_add(next_server() * 401);
+        // The last of them still leaves as many as there may be calls.
+        let first = 20_000 + 2 * (random % 5_300);
+        let range = format!("{first}-32767");
         let hears: &[&str] =
-            if more.contains(&"--rtp-ports") { &[] } else { &["--rtp-ports", "20000-32767"] };
+            if more.contains(&"--rtp-ports") { &[] } else { &["--rtp-ports", &range] };
         let speaks: &[&str] = if more.contains(&"--sip") { &[] } else { &ours };
         binary()
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
@@ -305,6 +311,12 @@ pub(crate) fn open_campaign(name: &str, number: &str, bot: &str) -> Value {
                     "days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] },
         "max_attempts": 1,
     })
+}
+
+/// Counts the servers of this process.
+fn next_server() -> u32 {
+    static SERVERS: AtomicU32 = AtomicU32::new(0);
+    SERVERS.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The text of a JSON string.

@@ -103,6 +103,14 @@ impl Link {
         }
     }
 
+    /// Closes the connection; the next is taken.
+    pub(super) fn close(&mut self) {
+        if let Way::Stream { stream, read, .. } = &mut self.way {
+            *stream = None;
+            read.clear();
+        }
+    }
+
     /// Takes what comes, for so long at most.
     fn wait(&mut self, limit: Duration) {
         match &mut self.way {
