@@ -176,12 +176,13 @@ async fn a_slow_name_server_holds_up_its_own_carrier_and_no_other() {
     assert_eq!(slow.outcome, Some(Outcome::NetworkError));
     let why = slow.sip_reason.unwrap();
     assert!(why.starts_with(&format!("cannot resolve {HOST}: the name server d")), "{why}");
-    let took = slow.ended_at.unwrap().duration_since(slow.dialled_at);
-    assert!((4..8).contains(&took.as_secs()), "{took}");
+    // Given up long before the server would have said anything, whatever else runs here.
+    let given_up = slow.ended_at.unwrap().duration_since(slow.dialled_at);
+    assert!((4..30).contains(&given_up.as_secs()), "{given_up}");
     for attempt in fast {
         assert_eq!(attempt.outcome, Some(Outcome::Busy), "{attempt:?}");
         let took = attempt.ended_at.unwrap().duration_since(attempt.dialled_at);
-        assert!(took.as_secs() < 3, "{took}");
+        assert!(took < given_up, "{took}, and the other was given up after {given_up}");
     }
     world.engine.shutdown().await;
     assert_eq!(record(carrier, &dir).len(), 10);
