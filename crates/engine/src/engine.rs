@@ -216,6 +216,7 @@ impl Engine {
         let runner = Runner::new(
             RunnerParts {
                 scheduler: Scheduler::new(ids, config.max_calls, now)
+                    .after_another()
                     .with_daily_limits(config.daily_limits, spent),
                 store,
                 live,
