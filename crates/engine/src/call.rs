@@ -4,6 +4,8 @@
 //! media thread and the clock say; the call answers with [`Action`]s. It holds no
 //! socket and reads no clock.
 
+mod ending;
+
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use campanile_domain::{
@@ -22,6 +24,7 @@ use campanile_wire::{
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use self::ending::{Guard, Withdrawal, after_answer, before_answer, millis};
 use crate::{
     clock::Now,
     line::{LineEvent, unplaced},
@@ -109,12 +112,6 @@ enum State {
     Over,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Withdrawal {
-    RingTimeout,
-    HungUp,
-}
-
 /// The disposition that this side gives (BT-4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Automatic {
@@ -123,13 +120,6 @@ enum Automatic {
     Timeout,
     /// Whatever the bot expected: the callee never took part.
     SilentCustomer,
-}
-
-/// Sees to it that a call which is dropped without a report still gets one.
-struct Guard {
-    attempt: AttemptId,
-    events: mpsc::Sender<LineEvent>,
-    armed: bool,
 }
 
 impl Call {
@@ -433,73 +423,6 @@ impl Call {
         };
         self.state = State::Closing(Box::new(report), automatic);
         self.actions.push_back(Action::CloseMedia);
-    }
-}
-
-/// What the end of the SIP side means before an answer.
-fn before_answer(ended: &Ended, withdrawal: Option<Withdrawal>, rang: bool) -> (Ending, HangupBy) {
-    let taken_back = |withdrawal| match withdrawal {
-        Withdrawal::RingTimeout => Ending::RingTimeout { sip_code: ended.code },
-        Withdrawal::HungUp => Ending::Withdrawn,
-    };
-    match (ended.cause, withdrawal) {
-        (EndCause::NoConnection, None | Some(Withdrawal::RingTimeout)) => {
-            (Ending::NoConnection, HangupBy::Carrier)
-        }
-        (EndCause::NoReply, None | Some(Withdrawal::RingTimeout)) => {
-            (Ending::NoReply, HangupBy::Carrier)
-        }
-        // A refusal that came before our CANCEL could leave is still the refusal.
-        (EndCause::Refused, _) => {
-            let sip_code = ended.code.unwrap_or(500);
-            let by = match sip_code {
-                486 | 600 | 603 | 607 | 608 => HangupBy::Callee,
-                _ if rang => HangupBy::Callee,
-                _ => HangupBy::Carrier,
-            };
-            (Ending::Refused { sip_code, after_ms: millis(ended.after), rang }, by)
-        }
-        (_, Some(withdrawal)) => (taken_back(withdrawal), HangupBy::Dialler),
-        // The agent ends no call before its answer that nobody took back.
-        (_, None) => (Ending::Withdrawn, HangupBy::Dialler),
-    }
-}
-
-fn after_answer(cause: EndCause) -> HangupBy {
-    match cause {
-        EndCause::ByeReceived => HangupBy::Callee,
-        EndCause::NoReply
-        | EndCause::NoConnection
-        | EndCause::Refused
-        | EndCause::NoAck
-        | EndCause::SessionExpired => HangupBy::Carrier,
-        EndCause::Cancelled | EndCause::AnsweredWhileCancelling | EndCause::ByeSent => {
-            HangupBy::Dialler
-        }
-    }
-}
-
-fn millis(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        if !self.armed {
-            return;
-        }
-        tracing::error!(attempt.id = %self.attempt, "A call was dropped without a report");
-        // Not `NoReply`, which is dialled again: the phone may be ringing.
-        let report = unplaced(
-            self.attempt,
-            Ending::Withdrawn,
-            "the dialler lost the call",
-            Timestamp::now(),
-        );
-        let event = (self.attempt, CallEvent::Ended(Box::new(report)));
-        if self.events.try_send(event).is_err() {
-            tracing::error!(attempt.id = %self.attempt, "Nobody takes the report of a lost call");
-        }
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod backup;
 mod batch;
 mod campaigns;
 mod chores;
+mod claims;
 mod contacts;
 mod counters;
 mod dial;

@@ -15,6 +15,7 @@ mod options;
 mod parser;
 mod preview;
 mod records;
+mod rows;
 #[cfg(test)]
 mod table;
 
@@ -42,8 +43,11 @@ pub use self::{
     options::{ImportLimits, ImportOptions, Separator},
     preview::{PREVIEW_BYTES, Preview, PreviewRow, preview},
 };
-pub(crate) use self::{header::is_phone, parser::SURPLUS};
-use crate::csv_import::parser::{Chunk, Facts, Parser, Refused};
+pub(crate) use self::{header::is_phone, rows::SURPLUS};
+use crate::csv_import::{
+    parser::{Facts, Parser},
+    rows::{Chunk, Refused},
+};
 
 /// A body that sends nothing for so long is given up.
 const STALLED_AFTER: Duration = Duration::from_secs(60);

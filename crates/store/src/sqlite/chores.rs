@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use crate::{
     error::StoreError,
     rows::ImportStage,
-    sqlite::{batch::Batch, counters::RunKey, dial, garbage, imports, sql},
+    sqlite::{batch::Batch, claims, counters::RunKey, garbage, imports, sql},
 };
 
 /// How long one piece may take: calls wait for it.
@@ -55,7 +55,7 @@ impl Chore {
     /// One piece of the work; whether that was the last.
     pub(crate) fn step(&mut self, batch: &mut Batch<'_>) -> Result<bool, StoreError> {
         match self.task {
-            Task::CloseLine(key) => dial::close_line(batch, key, &Budget::piece()),
+            Task::CloseLine(key) => claims::close_line(batch, key, &Budget::piece()),
             Task::ApplyImport(import) => {
                 imports::apply(batch, import, &mut self.application, &Budget::piece())
             }

@@ -14,8 +14,9 @@ use crate::{
     error::StoreError,
     sqlite::{
         batch::Batch,
+        claims,
         counters::RunKey,
-        dial::{self, Dial},
+        dial::Dial,
         sql::{self, digits, ms},
     },
     store::RecordRefused,
@@ -30,7 +31,7 @@ pub(crate) fn reroute(
     let lease = &new.lease;
     let key = RunKey { campaign: lease.campaign, run: lease.run };
     let is_ours = |dial: &Dial| dial.attempt == Some(new.id.0) && dial.epoch == lease.epoch;
-    let before = match dial::held(batch.db, new, is_ours)? {
+    let before = match claims::held(batch.db, new, is_ours)? {
         Ok(held) => held,
         Err(refused) => return Ok(Err(refused)),
     };

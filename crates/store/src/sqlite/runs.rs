@@ -22,8 +22,9 @@ use crate::{
         batch::{Batch, RunNow},
         campaigns,
         chores::{Budget, Chore, Task},
+        claims,
         counters::{Kind, RunKey},
-        dial, imports, setup,
+        imports, setup,
         sql::{self, ms},
     },
 };
@@ -237,7 +238,7 @@ pub(crate) fn sweep(batch: &mut Batch<'_>, key: RunKey, now: Timestamp) -> Resul
 
 /// The first piece with the verb, so that a small campaign is closed when it answers.
 fn close(batch: &mut Batch<'_>, key: RunKey) -> Result<(), StoreError> {
-    if !dial::close_line(batch, key, &Budget::piece())? {
+    if !claims::close_line(batch, key, &Budget::piece())? {
         batch.chore(Chore::new(Task::CloseLine(key)));
     }
     Ok(())

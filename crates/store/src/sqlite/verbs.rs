@@ -22,8 +22,8 @@ use crate::{
     error::StoreError,
     rows::*,
     sqlite::{
-        Sqlite, activity, attempt, batch::Batch, campaigns, chores, contacts, counters::RunKey,
-        dial, failover, people, recount, report, runs, setup, sql, writer::Lane,
+        Sqlite, activity, attempt, batch::Batch, campaigns, chores, claims, contacts,
+        counters::RunKey, failover, people, recount, report, runs, setup, sql, writer::Lane,
     },
     store::{Leased, RecordRefused, Settled, WriteStats},
 };
@@ -51,7 +51,7 @@ impl Sqlite {
         for key in runs {
             loop {
                 let taken = self
-                    .write(move |batch| dial::take_back(batch, key, RECOVERED_AT_ONCE, now))
+                    .write(move |batch| claims::take_back(batch, key, RECOVERED_AT_ONCE, now))
                     .await?;
                 match unknown.iter_mut().find(|(campaign, _)| *campaign == key.campaign) {
                     Some((_, count)) => *count += taken.unknown,
@@ -82,21 +82,21 @@ impl Sqlite {
         self.writer
             .write_then(
                 Lane::Calls,
-                move |batch| dial::lease(batch, key, max, now),
+                move |batch| claims::lease(batch, key, max, now),
                 move |leases, batch| Ok(Leased { leases, queue: batch.queue(key)? }),
             )
             .await
     }
 
     pub(crate) async fn release(&self, leases: Vec<Lease>) -> Result<()> {
-        self.write(move |batch| dial::release(batch, &leases)).await
+        self.write(move |batch| claims::release(batch, &leases)).await
     }
 
     pub(crate) async fn record(
         &self,
         attempt: NewAttempt,
     ) -> Result<std::result::Result<(), RecordRefused>> {
-        self.writer.write(Lane::Calls, move |batch| dial::record(batch, &attempt)).await
+        self.writer.write(Lane::Calls, move |batch| claims::record(batch, &attempt)).await
     }
 
     pub(crate) async fn reroute(

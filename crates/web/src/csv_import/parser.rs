@@ -1,59 +1,22 @@
 //! The thread that turns a file into rows.
 
-use std::{collections::BTreeMap, mem, sync::Arc};
+use std::{mem, sync::Arc};
 
 use bytes::Bytes;
-use campanile_domain::{
-    guard,
-    phone::{self, PhoneNumber},
-    settings::Settings,
-};
-use campanile_store::rows::StagedRow;
+use campanile_domain::settings::Settings;
 use tokio::sync::mpsc;
 
 use crate::csv_import::{
     ImportError, ImportOptions, Separator,
     decode::Decoding,
-    fault::Fault,
     format,
-    header::{Column, Columns, declared_separator, separator_of},
-    records::{Record, Splitter},
+    header::{declared_separator, separator_of},
+    records::Splitter,
+    rows::{Chunk, Rows, Sink},
 };
 
-/// Rows handed to the store at once, at most.
-const CHUNK: usize = 2_000;
-/// Bytes of variables handed to the store at once, about.
-const CHUNK_BYTES: usize = 1 << 20;
 /// A first line longer than this is no header.
 const HEADER_MAX: usize = 1 << 20;
-/// Characters of a refused number that are kept for its owner to recognise.
-const KEPT_TEXT: usize = 64;
-/// The variable under which the cells of a refused row are kept that have no column.
-pub(crate) const SURPLUS: &str = "";
-
-/// Rows that were read.
-#[derive(Debug, Default)]
-pub(super) struct Chunk {
-    pub(super) rows: Vec<StagedRow>,
-    pub(super) refused: Vec<Refused>,
-    /// Refused rows by reason.
-    pub(super) reasons: BTreeMap<&'static str, u64>,
-    /// Bytes of their variables.
-    bytes: usize,
-}
-
-/// A row that is no contact.
-#[derive(Debug)]
-pub(super) struct Refused {
-    /// Line on which it begins, from 1.
-    pub(super) line: u64,
-    /// The number as it stood there, shortened.
-    pub(super) text: String,
-    pub(super) fault: Fault,
-    /// The other columns, compact JSON object.
-    pub(super) variables: String,
-}
-
 /// How a file was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Facts {
@@ -89,9 +52,6 @@ enum Stage {
         separator: Separator,
     },
 }
-
-/// Takes the chunks. Dynamic, because it is called once for many rows.
-type Sink<'a> = &'a mut dyn FnMut(Chunk);
 
 impl Parser {
     pub(super) fn new(country: String, options: &ImportOptions) -> Self {
@@ -268,143 +228,6 @@ fn end_of_line(text: &str, is_last: bool) -> Option<usize> {
         Some(end) => Some(end + 1),
         None if is_last && !text.is_empty() => Some(text.len()),
         None => None,
-    }
-}
-
-/// Records become rows, rows become chunks.
-struct Rows {
-    country: String,
-    /// The settings whose toll-fraud guard looks at every number.
-    guarded_by: Option<Arc<Settings>>,
-    rows_max: u64,
-    count: u64,
-    columns: Option<Columns>,
-    /// A NUL was seen somewhere in the file: look where.
-    may_hold_nul: bool,
-    /// The same of U+FFFD.
-    may_hold_replacement: bool,
-    chunk: Chunk,
-}
-
-impl Rows {
-    fn take(&mut self, record: &Record, sink: Sink<'_>) -> Result<(), ImportError> {
-        let Some(columns) = &self.columns else {
-            self.columns = Some(Columns::read(record.cells())?);
-            return Ok(());
-        };
-        // Spreadsheets leave rows of separators behind; they are nobody.
-        if record.is_blank() {
-            return Ok(());
-        }
-        self.count += 1;
-        if self.count > self.rows_max {
-            return Err(ImportError::TooManyRows { rows_max: self.rows_max });
-        }
-        let fault = if self.may_hold_nul && record.text().contains('\0') {
-            Some(Fault::Nul)
-        } else if self.may_hold_replacement && record.text().contains(char::REPLACEMENT_CHARACTER) {
-            Some(Fault::BadEncoding)
-        } else {
-            None
-        };
-        let guard = self.guarded_by.as_deref();
-        self.chunk.read_row(record, columns, fault, &self.country, guard);
-        if self.chunk.is_full() {
-            self.hand_over(sink);
-        }
-        Ok(())
-    }
-
-    fn hand_over(&mut self, sink: Sink<'_>) {
-        sink(mem::take(&mut self.chunk));
-    }
-}
-
-/// A number that may be dialled.
-fn read_number(
-    text: &str,
-    country: &str,
-    guarded_by: Option<&Settings>,
-) -> Result<PhoneNumber, Fault> {
-    let number = phone::parse(text, country).map_err(Fault::Phone)?;
-    if let Some(settings) = guarded_by {
-        guard::check_country(number, settings).map_err(Fault::Barred)?;
-    }
-    Ok(number)
-}
-
-impl Chunk {
-    fn is_full(&self) -> bool {
-        self.rows.len() + self.refused.len() >= CHUNK || self.bytes >= CHUNK_BYTES
-    }
-
-    fn read_row(
-        &mut self,
-        record: &Record,
-        columns: &Columns,
-        fault: Option<Fault>,
-        country: &str,
-        guarded_by: Option<&Settings>,
-    ) {
-        let mut number = "";
-        let mut variables = String::with_capacity(columns.room() + record.text().len());
-        variables.push('{');
-        for (column, cell) in columns.iter().zip(record.cells()) {
-            match column {
-                Column::Phone => number = cell,
-                Column::Variable(name) => {
-                    if !cell.trim().is_empty() {
-                        if variables.len() > 1 {
-                            variables.push(',');
-                        }
-                        variables.push_str(name);
-                        variables.push(':');
-                        push_json(&mut variables, cell);
-                    }
-                }
-            }
-        }
-        let surplus = record.cells().skip(columns.len());
-        let fault = fault.or_else(|| {
-            surplus.clone().any(|cell| !cell.trim().is_empty()).then_some(Fault::TooManyCells)
-        });
-        let read = match fault {
-            Some(fault) => Err(fault),
-            None => read_number(number, country, guarded_by),
-        };
-        let line = record.line;
-        match read {
-            Ok(phone) => {
-                variables.push('}');
-                self.bytes += variables.len();
-                self.rows.push(StagedRow { line, phone, variables });
-            }
-            Err(fault) => {
-                if fault == Fault::TooManyCells {
-                    let cells: Vec<_> = surplus.collect();
-                    let comma = if variables.len() > 1 { "," } else { "" };
-                    let cells = serde_json::to_string(&cells).expect("texts are JSON");
-                    variables.push_str(&format!("{comma}\"{SURPLUS}\":{cells}"));
-                }
-                variables.push('}');
-                self.bytes += variables.len();
-                *self.reasons.entry(fault.code()).or_default() += 1;
-                let text = number.chars().take(KEPT_TEXT).collect();
-                self.refused.push(Refused { line, text, fault, variables });
-            }
-        }
-    }
-}
-
-/// Appends a text as JSON.
-fn push_json(json: &mut String, text: &str) {
-    let is_plain = text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\');
-    if is_plain {
-        json.push('"');
-        json.push_str(text);
-        json.push('"');
-    } else {
-        json.push_str(&serde_json::to_string(text).expect("a text is JSON"));
     }
 }
 

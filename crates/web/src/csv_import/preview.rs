@@ -4,9 +4,7 @@
 use campanile_domain::phone::PhoneNumber;
 
 use crate::csv_import::{
-    ImportError, ImportOptions, Separator,
-    fault::Fault,
-    parser::{Chunk, Parser},
+    ImportError, ImportOptions, Separator, fault::Fault, parser::Parser, rows::Chunk,
 };
 
 /// So much of a file is looked at.
