@@ -245,7 +245,11 @@ async fn a_newcomer_signs_in_runs_a_campaign_and_downloads_its_report() {
     let saved = rows(&saved);
     let kept = server.report(&id).await;
     assert_eq!(saved, kept);
-    assert_eq!(saved.len(), CONTACTS, "one attempt a contact");
+    let counted = saved.iter().filter(|row| row["counts"] == "true").count();
+    assert_eq!(counted, CONTACTS, "one attempt a contact");
+    // The pause may have come between a row and its INVITE.
+    let withdrawn = saved.iter().filter(|row| row["outcome"] == "cancelled").count();
+    assert_eq!(saved.len(), CONTACTS + withdrawn, "{saved:#?}");
     let answered = saved.iter().filter(|row| !row["answered_at"].is_empty()).count();
     let rate = answered as f64 / saved.len() as f64;
     assert!((done["metrics"]["answer_rate"].as_f64().unwrap() - rate).abs() < 1e-9, "{done:#}");

@@ -154,11 +154,13 @@ async fn conclude(
     if let Some(limit) = listens.filter(|_| !is_useless) {
         let _ = tokio::time::timeout(limit, ends.wait_for(|ended| *ended)).await;
     }
-    if !*ends.borrow() {
-        dialog.bye().await?;
+    match () {
+        () if *ends.borrow() => {}
+        () if is_useless => dialog.bye_with_reason("SIP ;cause=488".to_owned()).await?,
+        () => dialog.bye().await?,
     }
     if is_useless {
-        // No codec in common is what 488 would have said.
+        // No audio in common is what 488 would have said.
         let refused = Ending::Refused { sip_code: 488, after_ms: u32::MAX, rang: true };
         return Ok(Ended::of(refused, code));
     }
@@ -299,7 +301,7 @@ impl Told {
     /// Speaks to where a description says, if it says anything.
     fn hear(&self, body: &[u8]) -> Ear {
         let ear = listener(body)?;
-        self.ear.send_replace(Some(ear));
+        self.ear.send_replace(Some(ear).filter(|_| !is_held(body)));
         Some(ear)
     }
 }
@@ -310,9 +312,16 @@ fn listener(body: &[u8]) -> Ear {
     let media = text.lines().find_map(|line| line.strip_prefix("m=audio "))?;
     let mut words = media.split(' ');
     let port = words.next()?.parse().ok()?;
-    let payload =
-        words.skip(1).filter_map(|word| word.parse().ok()).find(|p| [0, 8].contains(p))?;
+    // What was not offered, such as encryption, is no answer (RFC 3264 6).
+    words.next().filter(|protocol| *protocol == "RTP/AVP")?;
+    let payload = words.filter_map(|word| word.parse().ok()).find(|p| [0, 8].contains(p))?;
     // The address of the media part, which comes last, is the nearer one.
     let address = text.lines().rev().find_map(|line| line.strip_prefix("c=IN IP4 "))?;
     Some((SocketAddr::new(address.trim().parse().ok()?, port), payload))
+}
+
+/// Whoever only sends, or is away, is not spoken to (RFC 3264 8.4).
+fn is_held(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    text.contains("a=sendonly") || text.contains("a=inactive")
 }
