@@ -44,7 +44,7 @@ impl Dialler {
                 "name": "sipp", "host": target.ip().to_string(), "port": target.port(),
                 "transport": "udp", "auth": null,
                 // The rate is the limit, not the rest: seats and channels never hold a call back.
-                "cps": options.rate, "burst": burst(options), "channels": AT_ONCE,
+                "cps": options.rate, "burst": burst(options.rate), "channels": AT_ONCE,
             }),
         )?;
         let number =
@@ -119,8 +119,8 @@ impl Dialler {
 
 /// Calls of a twentieth of a second, which may leave at once: sipp too makes up for what it was late with when the
 /// processor was somebody else's.
-fn burst(options: &Calls) -> u32 {
-    (options.rate / 20).max(10)
+pub(super) fn burst(rate: u32) -> u32 {
+    (rate / 20).max(10)
 }
 
 /// Indian mobile numbers, other ones in each round.

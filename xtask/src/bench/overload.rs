@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use super::{
     calls::AT_ONCE,
+    dialler::burst,
     server::{self, Server, id},
     sipp,
 };
@@ -173,7 +174,7 @@ impl Crowded {
             &json!({
                 "name": format!("sipp {nth}"), "host": target.ip().to_string(),
                 "port": target.port(), "transport": "udp", "auth": null,
-                "cps": rate, "burst": 10, "channels": AT_ONCE,
+                "cps": rate, "burst": burst(rate), "channels": AT_ONCE,
             }),
         )?;
         let number = api.post(
