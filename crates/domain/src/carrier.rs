@@ -4,6 +4,7 @@ mod health;
 
 pub use health::{CarrierHealth, CarrierState, Registration, RegistrationState};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -49,7 +50,7 @@ words! {
 }
 
 /// Digest credentials (RFC 3261 22).
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
     /// User name of the account.
@@ -68,7 +69,7 @@ impl std::fmt::Debug for Credentials {
 }
 
 /// A SIP trunk account as entered (api.md, POST /carriers).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CarrierSettings {
     /// Name for people.
@@ -151,7 +152,7 @@ pub struct Carrier {
 }
 
 /// A caller ID as kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Number {
     /// Identity.
     pub id: NumberId,

@@ -1,9 +1,10 @@
 //! Faults of input, each naming its field: the `errors` of a 422.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One field that cannot be accepted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldError {
     /// JSON pointer to the field (RFC 6901), such as `/window/end`.
     pub pointer: String,

@@ -2,6 +2,7 @@
 //!
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Sums over the finished attempts of a run, kept by delta in the transaction
@@ -59,7 +60,7 @@ impl Sums {
 }
 
 /// One row of the pass table (MO-6, R-6).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PassRow {
     /// 1, 2, …
     pub pass: u32,
@@ -70,7 +71,9 @@ pub struct PassRow {
     /// Of the attempted, connected to the bot.
     pub connected: u64,
     /// First INVITE.
+    #[schemars(with = "Option<crate::schema::Time>")]
     pub started_at: Option<Timestamp>,
     /// When nobody waited for it and no earlier pass could feed it.
+    #[schemars(with = "Option<crate::schema::Time>")]
     pub ended_at: Option<Timestamp>,
 }

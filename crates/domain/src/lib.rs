@@ -25,6 +25,7 @@ pub mod phone;
 pub mod result;
 pub mod retry;
 pub mod scheduler;
+pub mod schema;
 pub mod settings;
 pub mod setup;
 pub mod why;

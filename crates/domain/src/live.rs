@@ -2,6 +2,7 @@
 //! and at every change of state, watched by pages and the API.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -64,7 +65,7 @@ pub struct LiveView {
 }
 
 /// Use of one carrier, over all campaigns.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CarrierLoad {
     /// Which.
     pub carrier: CarrierId,
@@ -79,5 +80,6 @@ pub struct CarrierLoad {
     /// Its limit.
     pub channels: u32,
     /// Rests after failures until this time.
+    #[schemars(with = "Option<crate::schema::Time>")]
     pub resting_until: Option<Timestamp>,
 }

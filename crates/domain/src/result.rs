@@ -1,11 +1,12 @@
 //! The result of a conversation: one shape, whoever wrote it (api.md, "Words").
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// What a conversation came to. Only `disposition` is required; fields that are
 /// not named here are kept.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ConversationResult {
     /// The business word, such as `interested`.
     pub disposition: String,
@@ -27,13 +28,14 @@ pub struct ConversationResult {
 }
 
 /// When the person wants to be called.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CallbackWish {
     /// Their words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when_text: Option<String>,
     /// The exact time, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::schema::Time>")]
     pub at: Option<jiff::Timestamp>,
     /// The zone they named.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,6 @@
 //! The settings of a campaign (api.md): read, patched and checked in one place.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -33,7 +34,7 @@ words! {
 }
 
 /// Pacing (DI-4).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PacingSettings {
     /// Which policy.
@@ -62,7 +63,7 @@ impl Default for PacingSettings {
 }
 
 /// What happens when a machine answers (AM-1).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AmdSettings {
     /// Listen for machines.
@@ -80,7 +81,7 @@ impl Default for AmdSettings {
 }
 
 /// All settings of a campaign, with the defaults of api.md.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Name for people.
@@ -145,6 +146,7 @@ pub struct Settings {
     pub config_url: Option<String>,
     /// Scheduled start (CL-16).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<crate::schema::Time>")]
     pub starts_at: Option<jiff::Timestamp>,
     /// Higher goes first when capacity is short (CL-16).
     pub priority: i32,

@@ -5,11 +5,12 @@ use jiff::{
     civil::{Date, Weekday},
     tz::{AmbiguousOffset, Offset, TimeZone},
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A daily calling window in an IANA zone. An instant is inside when its
 /// wall-clock time in the zone lies in [start, end) on a working day.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Window {
     /// `HH:MM`.
@@ -23,7 +24,9 @@ pub struct Window {
 }
 
 /// A working day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names of the weekdays")]
 pub enum Day {

@@ -16,13 +16,14 @@ use campanile_domain::{
     settings::Settings,
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::report_row::ReportRow;
 
 /// Who did something: kept with every audited action.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Actor {
     /// `usr_…`, `key_…`, or `dialler`.
     pub id: String,
@@ -216,11 +217,12 @@ pub struct RunFigures {
 }
 
 /// One line of the activity log (CL-14).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Activity {
     /// Position, rising.
     pub seq: i64,
     /// When.
+    #[schemars(with = "campanile_domain::schema::Time")]
     pub at: Timestamp,
     /// Who.
     pub by: Actor,
@@ -272,7 +274,7 @@ pub struct RejectedRow {
 }
 
 /// How a contact file was read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ImportFile {
     /// Name of its encoding (Encoding Standard), such as `windows-1252`.
     pub encoding: String,

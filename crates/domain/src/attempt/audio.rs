@@ -1,10 +1,11 @@
 //! How the audio of a call was: what was counted and how it must have sounded.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The audio of one call, both ways. Kept with the attempt as JSON; a figure that is not
 /// known is absent.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Audio {
     /// RTP packets sent.
@@ -25,7 +26,7 @@ pub struct Audio {
 }
 
 /// One direction of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Leg {
     /// Packets that came, without duplicates.

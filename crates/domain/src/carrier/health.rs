@@ -3,6 +3,7 @@
 //! [`Breaker`](crate::breaker::Breaker)'s.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{ids::CarrierId, outcome::words};
@@ -32,7 +33,7 @@ words! {
 }
 
 /// What is known of one carrier.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CarrierHealth {
     /// Which.
     #[serde(skip)]
@@ -40,6 +41,7 @@ pub struct CarrierHealth {
     /// Whether it answers.
     pub state: CarrierState,
     /// Since when; `None` while unknown.
+    #[schemars(with = "Option<crate::schema::Time>")]
     pub since: Option<Timestamp>,
     /// Why it is down, in words.
     pub reason: Option<String>,
@@ -50,13 +52,15 @@ pub struct CarrierHealth {
 }
 
 /// How our registration with a carrier stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Registration {
     /// Granted or not.
     pub state: RegistrationState,
     /// Since when.
+    #[schemars(with = "crate::schema::Time")]
     pub since: Timestamp,
     /// Granted until then, unless refreshed.
+    #[schemars(with = "Option<crate::schema::Time>")]
     pub until: Option<Timestamp>,
     /// Why it failed last, in words.
     pub reason: Option<String>,
