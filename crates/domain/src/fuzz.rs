@@ -180,6 +180,11 @@ mod tests {
     }
 
     #[test]
+    fn a_number_of_a_result_is_the_same_when_it_is_read_back() {
+        result(br#"{"disposition":"x","data":111111111111111111111111}"#);
+    }
+
+    #[test]
     fn every_seed_passes_every_body() {
         for seed in SEEDS {
             for (_, body) in BODIES {
