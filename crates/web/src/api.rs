@@ -6,11 +6,16 @@ pub(crate) mod bots;
 pub(crate) mod campaigns;
 pub(crate) mod carriers;
 pub(crate) mod contacts;
+pub(crate) mod docs;
 pub(crate) mod events;
+pub(crate) mod guard;
 pub(crate) mod keys;
 pub(crate) mod live;
 pub(crate) mod numbers;
+pub(crate) mod openapi;
 pub(crate) mod page;
+pub(crate) mod route;
+pub(crate) mod routes;
 
 use std::str::FromStr;
 

@@ -32,7 +32,8 @@ use campanile_store::rows::Role;
 use maud::html;
 use serde::Deserialize;
 
-use self::layout::{Frame, Reader, Theme};
+use self::layout::{Frame, Reader};
+pub(crate) use self::layout::{Theme, document};
 use crate::{
     app::App,
     auth::{SignedIn, Who},

@@ -19,6 +19,7 @@ pub mod report;
 mod router;
 pub mod service;
 
+pub use api::openapi::openapi;
 pub use app::{App, AppSettings, Clock, EngineFacts, EngineLoad};
 pub use auth::{
     keys::mint_key,

@@ -15,6 +15,7 @@ use axum::{
 };
 use campanile_domain::field::FieldError;
 use campanile_store::StoreError;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tower_http::request_id::RequestId;
 
@@ -127,6 +128,25 @@ impl IntoResponse for ServiceError {
     fn into_response(self) -> Response {
         Problem::from(self).into_response()
     }
+}
+
+/// A problem document (RFC 9457), for the description.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(crate) struct Described {
+    /// A name of the kind of problem, `urn:campanile:problem:` and the code.
+    r#type: String,
+    title: String,
+    status: u16,
+    /// What is the matter and what to do, for people.
+    detail: String,
+    /// Stable word for programs.
+    code: String,
+    /// Names the request in the server's log.
+    request_id: String,
+    /// Fields at fault, for 422.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
 }
 
 #[derive(Serialize)]

@@ -1,13 +1,13 @@
 //! Every route, in one place.
 
-use std::{future::Future, net::SocketAddr};
+use std::{collections::BTreeMap, future::Future, net::SocketAddr};
 
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
     http::{HeaderName, HeaderValue},
     middleware::{from_fn, from_fn_with_state},
-    routing::{get, post},
+    routing::{MethodRouter, get},
 };
 use rand::distr::{Alphanumeric, SampleString};
 use tokio::net::TcpListener;
@@ -38,7 +38,7 @@ pub fn router(app: App) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .route("/live", get(live::pages))
-        .nest("/api/v1", api())
+        .nest("/api/v1", api(&app))
         .merge(console::routes())
         .fallback(api::unknown)
         // From here on the last is the outermost.
@@ -64,43 +64,17 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// `/api/v1`, as promised by api.md.
-fn api() -> Router<App> {
-    Router::new()
-        .route("/carriers", get(api::carriers::list).post(api::carriers::create))
-        .route("/carriers/{id}", get(api::carriers::one).patch(api::carriers::update))
-        .route("/numbers", get(api::numbers::list).post(api::numbers::create))
-        .route("/numbers/{id}", get(api::numbers::one))
-        .route("/bots", get(api::bots::list).post(api::bots::create))
-        .route("/bots/{id}", get(api::bots::one).patch(api::bots::update))
-        .route("/campaigns", get(api::campaigns::list).post(api::campaigns::create))
-        .route(
-            "/campaigns/{id}",
-            get(api::campaigns::one).patch(api::campaigns::update).delete(api::campaigns::delete),
-        )
-        .route("/campaigns/{id}/start", post(api::campaigns::start))
-        .route("/campaigns/{id}/pause", post(api::campaigns::pause))
-        .route("/campaigns/{id}/resume", post(api::campaigns::resume))
-        .route("/campaigns/{id}/stop", post(api::campaigns::stop))
-        .route("/campaigns/{id}/live", get(api::live::one))
-        .route("/campaigns/{id}/events", get(live::campaign_events))
-        .route("/campaigns/{id}/stats", get(api::live::stats))
-        .route("/campaigns/{id}/activity", get(api::campaigns::activity))
-        .route("/campaigns/{id}/setup", get(api::campaigns::setup))
-        .route(
-            "/campaigns/{id}/contacts",
-            get(api::contacts::list).post(api::contacts::import).layer(DefaultBodyLimit::disable()),
-        )
-        .route(
-            "/campaigns/{id}/contacts/preview",
-            post(api::contacts::preview).layer(DefaultBodyLimit::disable()),
-        )
-        .route("/campaigns/{id}/contacts/{contact_id}", get(api::contacts::one))
-        .route("/campaigns/{id}/attempts.csv", get(api::contacts::attempts))
-        .route("/uploads/{id}", get(api::contacts::upload))
-        .route("/uploads/{id}/rejected.csv", get(api::contacts::rejected))
-        .route("/keys", get(api::keys::list).post(api::keys::create))
-        .route("/keys/{id}", axum::routing::delete(api::keys::delete))
+/// `/api/v1`, as promised by api.md: the table of routes, each behind its guard.
+fn api(app: &App) -> Router<App> {
+    let mut by_path = BTreeMap::<_, MethodRouter<App>>::new();
+    for route in api::routes::table() {
+        let (path, on) = route.guarded(app);
+        let whole = by_path.remove(path).unwrap_or_default().merge(on);
+        by_path.insert(path, whole);
+    }
+    by_path
+        .into_iter()
+        .fold(Router::new(), |router, (path, on)| router.route(path, on))
         .fallback(api::unknown)
 }
 

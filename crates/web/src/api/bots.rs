@@ -9,6 +9,7 @@ use campanile_domain::{
     bot::{Bot, BotKind},
     ids::BotId,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -25,7 +26,8 @@ use crate::{
     service::bots,
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Bot")]
 pub(crate) struct View {
     id: BotId,
     name: String,
@@ -46,8 +48,9 @@ impl From<Bot> for View {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewBot")]
 pub(crate) struct New {
     name: String,
     kind: BotKind,
@@ -59,8 +62,9 @@ impl body::Shape for New {
     const REQUIRED: &'static [&'static str] = &["name", "kind"];
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "BotPatch")]
 pub(crate) struct Patch {
     #[serde(default)]
     name: Option<String>,
@@ -78,9 +82,9 @@ pub(crate) async fn list(
     State(app): State<App>,
     Caller(who): Caller,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<View>>, Problem> {
+) -> Result<Page<View>, Problem> {
     let bots = bots::list(&app, &who).await?;
-    Ok(Json(Page::of_all(bots, &page, |bot| bot.id, View::from)?))
+    Page::of_all(bots, &page, |bot| bot.id, View::from)
 }
 
 pub(crate) async fn one(

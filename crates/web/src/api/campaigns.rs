@@ -13,10 +13,11 @@ use campanile_domain::{
     ids::CampaignId,
     settings::Settings,
 };
-use campanile_store::rows::{Actor, Campaign, CampaignFilter, Stamp};
+use campanile_store::rows::{Activity, Actor, Campaign, CampaignFilter, SetupSnapshot, Stamp};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     api::{
@@ -32,7 +33,8 @@ use crate::{
 };
 
 /// A campaign as the API shows it: its settings, and where it stands.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Campaign")]
 pub(crate) struct View {
     id: CampaignId,
     status: Status,
@@ -42,21 +44,28 @@ pub(crate) struct View {
     failure: Option<String>,
     prepared_run: Option<u32>,
     /// Contacts of the current run by state; every state is there.
+    #[schemars(with = "std::collections::BTreeMap<String, u64>")]
     counts: Map<String, Value>,
     /// Contacts in a final state.
     processed: u64,
     /// Contacts that are not excluded: `processed / total` is the progress (CT-8).
     total: u64,
     metrics: Ratios,
+    #[schemars(with = "Option<campanile_domain::schema::Time>")]
     last_dial_at: Option<Timestamp>,
+    #[schemars(with = "campanile_domain::schema::Time")]
     created_at: Timestamp,
     created_by: Actor,
+    #[schemars(with = "Option<campanile_domain::schema::Time>")]
     started_at: Option<Timestamp>,
     started_by: Option<Actor>,
+    #[schemars(with = "Option<campanile_domain::schema::Time>")]
     paused_at: Option<Timestamp>,
     paused_by: Option<Actor>,
+    #[schemars(with = "Option<campanile_domain::schema::Time>")]
     resumed_at: Option<Timestamp>,
     resumed_by: Option<Actor>,
+    #[schemars(with = "Option<campanile_domain::schema::Time>")]
     ended_at: Option<Timestamp>,
     ended_by: Option<Actor>,
     #[serde(flatten)]
@@ -64,7 +73,7 @@ pub(crate) struct View {
 }
 
 /// The ratios of R-12, 0 to 1; null when nothing was counted yet.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Ratios {
     answer_rate: Option<f64>,
     completion_rate: Option<f64>,
@@ -150,7 +159,7 @@ impl From<Campaign> for View {
 
 type Answer = Result<Json<View>, Problem>;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListQuery {
     status: Option<String>,
@@ -163,7 +172,7 @@ pub(crate) async fn list(
     State(app): State<App>,
     Caller(who): Caller,
     Query(query): Query<ListQuery>,
-) -> Result<Json<Page<View>>, Problem> {
+) -> Result<Page<View>, Problem> {
     let status = query.status.as_deref().map(read_status).transpose()?;
     let page = PageQuery { limit: query.limit, cursor: query.cursor };
     let limit = page.limit()?;
@@ -174,7 +183,7 @@ pub(crate) async fn list(
         limit: limit + 1,
     };
     let campaigns = service::campaigns::list(&app, &who, filter).await?;
-    Ok(Json(Page::of(campaigns, limit, |campaign| campaign.id, View::from)))
+    Ok(Page::of(campaigns, limit, |campaign| campaign.id, View::from))
 }
 
 pub(crate) async fn create(
@@ -250,33 +259,44 @@ pub(crate) async fn activity(
     Caller(who): Caller,
     Path(id): Path<String>,
     Query(page): Query<PageQuery>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Page<Activity>, Problem> {
     let limit = page.limit()?;
     let before = page.after::<i64>()?;
     let mut entries = service::campaigns::activity(&app, &who, read_id(&id)?).await?;
     entries.retain(|entry| before.is_none_or(|before| entry.seq < before));
-    Ok(Json(Page::of(entries, limit, |entry| entry.seq, |entry| entry)))
+    Ok(Page::of(entries, limit, |entry| entry.seq, |entry| entry))
 }
 
-/// The setup of the latest revision, and the earlier ones.
+/// The setup as it was from one Start or edit on (CL-15).
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Revision {
+    run: u32,
+    revision: u32,
+    #[schemars(with = "campanile_domain::schema::Time")]
+    at: Timestamp,
+    setup: Value,
+}
+
+/// The setup of the latest revision, and the earlier ones, in pages by revision.
 pub(crate) async fn setup(
     State(app): State<App>,
     Caller(who): Caller,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    let snapshots = service::campaigns::setup_snapshots(&app, &who, read_id(&id)?).await?;
-    let data: Vec<_> = snapshots
-        .into_iter()
-        .map(|snapshot| {
-            json!({
-                "run": snapshot.run,
-                "revision": snapshot.revision,
-                "at": snapshot.at,
-                "setup": snapshot.setup,
-            })
-        })
-        .collect();
-    Ok(Json(json!({ "data": data, "next_cursor": null })))
+    Query(page): Query<PageQuery>,
+) -> Result<Page<Revision>, Problem> {
+    let limit = page.limit()?;
+    let before = page.after::<u64>()?;
+    let place =
+        |snapshot: &SetupSnapshot| u64::from(snapshot.run) << 32 | u64::from(snapshot.revision);
+    let mut snapshots = service::campaigns::setup_snapshots(&app, &who, read_id(&id)?).await?;
+    snapshots.retain(|snapshot| before.is_none_or(|before| place(snapshot) < before));
+    let show = |snapshot: SetupSnapshot| Revision {
+        run: snapshot.run,
+        revision: snapshot.revision,
+        at: snapshot.at,
+        setup: snapshot.setup,
+    };
+    Ok(Page::of(snapshots, limit, place, show))
 }
 
 pub(crate) fn read_id(text: &str) -> Result<CampaignId, Problem> {

@@ -1,16 +1,20 @@
 //! Carriers. A password goes in and never comes out.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Path, State},
     response::IntoResponse,
 };
 use campanile_domain::{
-    carrier::{Carrier, CarrierSettings},
+    carrier::{Carrier, CarrierHealth, CarrierSettings, NumberFormat, Transport},
     field::FieldError,
     ids::CarrierId,
 };
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     api::{
@@ -25,21 +29,106 @@ use crate::{
     service::carriers,
 };
 
+/// A carrier as the API shows it: its settings without the password, and how it stands.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Carrier")]
+pub(crate) struct View {
+    id: CarrierId,
+    enabled: bool,
+    name: String,
+    host: String,
+    port: Option<u16>,
+    transport: Transport,
+    auth: Option<Account>,
+    cps: f64,
+    burst: u32,
+    channels: u32,
+    codecs: Vec<String>,
+    register: bool,
+    from_domain: Option<String>,
+    outbound_proxy: Option<String>,
+    number_format: NumberFormat,
+    prefix: Option<String>,
+    any_caller_id: bool,
+    /// Null until the dialler has heard of it.
+    health: Option<Arc<CarrierHealth>>,
+}
+
+/// Digest credentials, as far as they are shown.
+#[derive(Serialize, JsonSchema)]
+struct Account {
+    username: String,
+    realm: Option<String>,
+}
+
+impl View {
+    fn of(app: &App, carrier: Carrier) -> Self {
+        let CarrierSettings {
+            name,
+            host,
+            port,
+            transport,
+            auth,
+            cps,
+            burst,
+            channels,
+            codecs,
+            register,
+            from_domain,
+            outbound_proxy,
+            number_format,
+            prefix,
+            any_caller_id,
+        } = carrier.settings;
+        Self {
+            id: carrier.id,
+            enabled: carrier.enabled,
+            name,
+            host,
+            port,
+            transport,
+            auth: auth.map(|auth| Account { username: auth.username, realm: auth.realm }),
+            cps,
+            burst,
+            channels,
+            codecs,
+            register,
+            from_domain,
+            outbound_proxy,
+            number_format,
+            prefix,
+            any_caller_id,
+            health: app.live.carrier(carrier.id),
+        }
+    }
+}
+
+/// What of a carrier can be changed: for the description alone, as a change is read as
+/// the whole that it makes.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "its fields are read from the whole")]
+pub(crate) struct Patch {
+    enabled: Option<bool>,
+    #[serde(flatten)]
+    settings: CarrierSettings,
+}
+
 pub(crate) async fn list(
     State(app): State<App>,
     Caller(who): Caller,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<Value>>, Problem> {
+) -> Result<Page<View>, Problem> {
     let carriers = carriers::list(&app, &who).await?;
-    Ok(Json(Page::of_all(carriers, &page, |carrier| carrier.id, |carrier| view(&app, &carrier))?))
+    Page::of_all(carriers, &page, |carrier| carrier.id, |carrier| View::of(&app, carrier))
 }
 
 pub(crate) async fn one(
     State(app): State<App>,
     Caller(who): Caller,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    Ok(Json(view(&app, &carriers::get(&app, &who, read_id(&id)?).await?)))
+) -> Result<Json<View>, Problem> {
+    Ok(Json(View::of(&app, carriers::get(&app, &who, read_id(&id)?).await?)))
 }
 
 pub(crate) async fn create(
@@ -49,7 +138,7 @@ pub(crate) async fn create(
 ) -> Result<impl IntoResponse, Problem> {
     let settings: CarrierSettings = body::read(object)?;
     let carrier = carriers::create(&app, &who, settings).await?;
-    Ok(created(format!("/api/v1/carriers/{}", carrier.id), view(&app, &carrier)))
+    Ok(created(format!("/api/v1/carriers/{}", carrier.id), View::of(&app, carrier)))
 }
 
 /// Only the fields given change; `enabled` is one of them.
@@ -58,7 +147,7 @@ pub(crate) async fn update(
     Caller(who): Caller,
     Path(id): Path<String>,
     Object(mut patch): Object,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<View>, Problem> {
     // Before it is told whether there is such a carrier.
     who.require(Act::Administer)?;
     let carrier = carriers::get(&app, &who, read_id(&id)?).await?;
@@ -74,20 +163,7 @@ pub(crate) async fn update(
     whole.extend(patch);
     let settings: CarrierSettings = body::read(whole)?;
     let carrier = carriers::update(&app, &who, carrier.id, enabled, settings).await?;
-    Ok(Json(view(&app, &carrier)))
-}
-
-/// The settings, and how it stands: `health` is null until the dialler has heard of it.
-fn view(app: &App, carrier: &Carrier) -> Value {
-    let mut view = Map::new();
-    view.insert("id".into(), json!(carrier.id));
-    view.insert("enabled".into(), json!(carrier.enabled));
-    view.extend(carriers::settings_as_json(carrier));
-    if let Some(Value::Object(auth)) = view.get_mut("auth") {
-        auth.shift_remove("password");
-    }
-    view.insert("health".into(), json!(app.live.carrier(carrier.id).as_deref()));
-    Value::Object(view)
+    Ok(Json(View::of(&app, carrier)))
 }
 
 fn read_id(text: &str) -> Result<CarrierId, Problem> {

@@ -21,6 +21,7 @@ use campanile_store::rows::{
     Attempt, Campaign, Contact, ContactFilter, Import, ImportFile, ImportStage,
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -38,13 +39,15 @@ use crate::{
 };
 
 /// A contact in the list (api.md).
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Contact")]
 pub(crate) struct View {
     id: ContactId,
     phone_number: PhoneNumber,
     state: ContactState,
     attempts: u32,
     max_attempts: u32,
+    #[schemars(with = "Option<campanile_domain::schema::Time>")]
     due_at: Option<Timestamp>,
     trail: Vec<Step>,
     last_result: Option<ConversationResult>,
@@ -54,12 +57,14 @@ pub(crate) struct View {
 }
 
 /// One attempt of a trail.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TrailStep")]
 struct Step {
     attempt_id: AttemptId,
     number: u32,
     outcome: Option<Outcome>,
     sip_code: Option<u16>,
+    #[schemars(with = "campanile_domain::schema::Time")]
     at: Timestamp,
 }
 
@@ -93,7 +98,8 @@ impl View {
 }
 
 /// A contact alone: with every attempt's timeline and why it waits.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ContactDetail")]
 pub(crate) struct Detail {
     #[serde(flatten)]
     contact: View,
@@ -102,7 +108,7 @@ pub(crate) struct Detail {
 }
 
 /// What happened in one attempt, and when.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Timeline {
     attempt_id: AttemptId,
     number: u32,
@@ -116,11 +122,17 @@ struct Timeline {
     sip_reason: Option<String>,
     hangup_by: Option<HangupBy>,
     result: Option<ConversationResult>,
+    #[schemars(with = "campanile_domain::schema::Time")]
     dialled_at: Timestamp,
+    #[schemars(with = "Option<campanile_domain::schema::Time>")]
     ringing_at: Option<Timestamp>,
+    #[schemars(with = "Option<campanile_domain::schema::Time>")]
     answered_at: Option<Timestamp>,
+    #[schemars(with = "Option<campanile_domain::schema::Time>")]
     bot_attached_at: Option<Timestamp>,
+    #[schemars(with = "Option<campanile_domain::schema::Time>")]
     first_bot_audio_at: Option<Timestamp>,
+    #[schemars(with = "Option<campanile_domain::schema::Time>")]
     ended_at: Option<Timestamp>,
     media: Option<Audio>,
 }
@@ -152,14 +164,15 @@ impl From<&Attempt> for Timeline {
 }
 
 /// One reason why a contact is not being dialled.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Hold {
     code: ReasonCode,
     reason: String,
+    #[schemars(with = "Option<campanile_domain::schema::Time>")]
     until: Option<Timestamp>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListQuery {
     state: Option<String>,
@@ -173,7 +186,7 @@ pub(crate) async fn list(
     Caller(who): Caller,
     Path(id): Path<String>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<Page<View>>, Problem> {
+) -> Result<Page<View>, Problem> {
     let state = query.state.as_deref().map(read_state).transpose()?;
     let page = PageQuery { limit: query.limit, cursor: query.cursor };
     let limit = page.limit()?;
@@ -183,7 +196,7 @@ pub(crate) async fn list(
     let contacts = service::contacts::list(&app, &who, campaign.id, filter).await?;
     let max_attempts = campaign.settings.max_attempts;
     let show = |contact| View::of(contact, max_attempts);
-    Ok(Json(Page::of(contacts, limit, |contact| contact.id, show)))
+    Ok(Page::of(contacts, limit, |contact| contact.id, show))
 }
 
 pub(crate) async fn one(
@@ -210,7 +223,7 @@ pub(crate) async fn one(
 }
 
 /// The answer to a contact file (api.md).
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Imported {
     rows: u64,
     accepted: u64,
@@ -224,7 +237,7 @@ pub(crate) struct Imported {
 }
 
 /// What a sender says of a file instead of letting it be guessed.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FileQuery {
     encoding: Option<String>,
@@ -261,7 +274,7 @@ pub(crate) async fn import(
 }
 
 /// How a contact file would be read.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Previewed {
     encoding: &'static str,
     separator: &'static str,
@@ -270,7 +283,7 @@ pub(crate) struct Previewed {
 }
 
 /// One of its first rows.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct PreviewedRow {
     line: u64,
     /// As it would be dialled, or as it stands there when it would not.
@@ -308,7 +321,7 @@ pub(crate) async fn preview(
     Ok(Json(Previewed { encoding, separator: separator.word(), columns, rows }))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Upload {
     id: ImportId,
     campaign_id: campanile_domain::ids::CampaignId,
@@ -347,7 +360,7 @@ pub(crate) async fn upload(
 }
 
 /// Whether a file is for a spreadsheet or for a program.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawQuery {
     /// Texts as they are, formulas not neutralised.
@@ -366,7 +379,7 @@ pub(crate) async fn rejected(
     Ok(report::rejected(&app, &who, id, query.raw).await?)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AttemptsQuery {
     run: Option<u32>,

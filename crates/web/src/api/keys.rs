@@ -1,7 +1,6 @@
 //! API keys; the secret is in the answer to its making and nowhere else.
 
 use axum::{
-    Json,
     extract::{Path, State},
     http::StatusCode,
     response::IntoResponse,
@@ -9,6 +8,7 @@ use axum::{
 use campanile_domain::ids::KeyId;
 use campanile_store::rows::{Key, Scope};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -24,13 +24,16 @@ use crate::{
     service::keys,
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ApiKey")]
 pub(crate) struct View {
     id: KeyId,
     name: String,
     prefix: String,
     scope: Scope,
+    #[schemars(with = "campanile_domain::schema::Time")]
     created_at: Timestamp,
+    #[schemars(with = "Option<campanile_domain::schema::Time>")]
     last_used_at: Option<Timestamp>,
     /// The whole key, once.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,8 +54,9 @@ impl View {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewApiKey")]
 pub(crate) struct New {
     name: String,
     scope: Scope,
@@ -66,9 +70,9 @@ pub(crate) async fn list(
     State(app): State<App>,
     Caller(who): Caller,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<View>>, Problem> {
+) -> Result<Page<View>, Problem> {
     let keys = keys::list(&app, &who).await?;
-    Ok(Json(Page::of_all(keys, &page, |key| key.id, |key| View::of(key, None))?))
+    Page::of_all(keys, &page, |key| key.id, |key| View::of(key, None))
 }
 
 pub(crate) async fn create(

@@ -14,8 +14,9 @@ use campanile_domain::{
 };
 use campanile_store::rows::{Campaign, RunFigures};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     api::{
@@ -29,24 +30,27 @@ use crate::{
 };
 
 /// `GET /campaigns/{id}/live` (api.md).
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Live {
     /// A named state of MO-4; the status of a campaign that does not dial.
     state: &'static str,
     reason: String,
     reason_code: ReasonCode,
+    #[schemars(with = "Option<campanile_domain::schema::Time>")]
     until: Option<Timestamp>,
     ringing: u32,
     in_progress: u32,
     dials_per_second: Option<f64>,
     connected_per_hour: Option<f64>,
     avg_ring_seconds: Option<f64>,
+    #[schemars(with = "Option<campanile_domain::schema::Time>")]
     last_dial_at: Option<Timestamp>,
     seats: u32,
     eta_seconds: Option<u64>,
     passes: Vec<PassRow>,
     carriers: Vec<CarrierLoad>,
     /// When this was true; null when the dialler has not reported.
+    #[schemars(with = "Option<campanile_domain::schema::Time>")]
     at: Option<Timestamp>,
 }
 
@@ -136,10 +140,31 @@ pub(crate) async fn one(
     Ok(Json(Live::of(&campaign, view.as_deref(), figures.passes)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RunQuery {
     pub(crate) run: Option<u32>,
+}
+
+/// The figures of a run (`GET /campaigns/{id}/stats`).
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RunFigures")]
+pub(crate) struct Stats {
+    campaign_id: CampaignId,
+    run: u32,
+    dials: u64,
+    attempts: u64,
+    answered: u64,
+    connected: u64,
+    conversations: u64,
+    abandoned: u64,
+    talk_seconds: f64,
+    metrics: Ratios,
+    avg_ring_seconds: Option<f64>,
+    /// Attempts by outcome; every outcome is there.
+    #[schemars(with = "std::collections::BTreeMap<String, u64>")]
+    by_outcome: Map<String, Value>,
+    passes: Vec<PassRow>,
 }
 
 /// Sums, ratios, passes and outcomes of a run.
@@ -148,7 +173,7 @@ pub(crate) async fn stats(
     Caller(who): Caller,
     Path(id): Path<String>,
     Query(query): Query<RunQuery>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Stats>, Problem> {
     let id = read_id(&id)?;
     let campaign = service::campaigns::get(&app, &who, id).await?;
     let run = query.run.unwrap_or(campaign.run);
@@ -158,23 +183,22 @@ pub(crate) async fn stats(
         let found = outcomes.iter().find(|(each, _)| each == outcome);
         found.map_or(0, |(_, count)| *count)
     };
-    let by_outcome: Map<String, Value> = Outcome::ALL
-        .iter()
-        .map(|outcome| (outcome.word().to_owned(), count(outcome).into()))
-        .collect();
-    Ok(Json(json!({
-        "campaign_id": id,
-        "run": run,
-        "dials": sums.dials,
-        "attempts": sums.attempts,
-        "answered": sums.answered,
-        "connected": sums.connected,
-        "conversations": sums.conversations,
-        "abandoned": sums.abandoned,
-        "talk_seconds": sums.talk_ms as f64 / 1_000.0,
-        "metrics": Ratios::from(&sums),
-        "avg_ring_seconds": sums.metrics().avg_ring_seconds,
-        "by_outcome": by_outcome,
-        "passes": passes,
-    })))
+    Ok(Json(Stats {
+        campaign_id: id,
+        run,
+        dials: sums.dials,
+        attempts: sums.attempts,
+        answered: sums.answered,
+        connected: sums.connected,
+        conversations: sums.conversations,
+        abandoned: sums.abandoned,
+        talk_seconds: sums.talk_ms as f64 / 1_000.0,
+        metrics: Ratios::from(&sums),
+        avg_ring_seconds: sums.metrics().avg_ring_seconds,
+        by_outcome: Outcome::ALL
+            .iter()
+            .map(|outcome| (outcome.word().to_owned(), count(outcome).into()))
+            .collect(),
+        passes,
+    }))
 }

@@ -9,6 +9,7 @@ use campanile_domain::{
     carrier::{Direction, Number},
     ids::{CarrierId, NumberId},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
@@ -24,8 +25,9 @@ use crate::{
     service::numbers::{self, NewNumber},
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewNumber")]
 pub(crate) struct New {
     e164: String,
     carrier_id: CarrierId,
@@ -43,9 +45,9 @@ pub(crate) async fn list(
     State(app): State<App>,
     Caller(who): Caller,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<Number>>, Problem> {
+) -> Result<Page<Number>, Problem> {
     let numbers = numbers::list(&app, &who).await?;
-    Ok(Json(Page::of_all(numbers, &page, |number| number.id, |number| number)?))
+    Page::of_all(numbers, &page, |number| number.id, |number| number)
 }
 
 pub(crate) async fn one(

@@ -3,10 +3,13 @@
 use std::{fmt::Display, str::FromStr};
 
 use axum::{
+    Json,
     extract::{FromRequestParts, rejection::QueryRejection},
-    http::request::Parts,
+    http::{HeaderValue, Uri, header, request::Parts},
+    response::{IntoResponse, Response},
 };
 use campanile_domain::field::FieldError;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::problem::Problem;
@@ -16,7 +19,8 @@ const LIMIT_DEFAULT: u32 = 50;
 pub(crate) const LIMIT_MAX: u32 = 500;
 
 /// A page of a list.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PageOf{T}")]
 pub(crate) struct Page<T> {
     data: Vec<T>,
     /// Shown again as `cursor`, gives the next page; null on the last.
@@ -24,7 +28,7 @@ pub(crate) struct Page<T> {
 }
 
 /// Which page is wanted.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PageQuery {
     pub(crate) limit: Option<u32>,
@@ -79,6 +83,39 @@ impl<T> Page<T> {
             .take(limit as usize + 1)
             .collect();
         Ok(Self::of(rows, limit, id, show))
+    }
+}
+
+/// Where the list goes on, for the layer that knows the address.
+#[derive(Clone)]
+struct NextCursor(String);
+
+impl<T: Serialize> IntoResponse for Page<T> {
+    fn into_response(self) -> Response {
+        let next = self.next_cursor.clone().map(NextCursor);
+        let mut response = Json(self).into_response();
+        if let Some(next) = next {
+            response.extensions_mut().insert(next);
+        }
+        response
+    }
+}
+
+/// Names the next page in `Link` (RFC 8288 3), for an answer that has one. `address` is
+/// what was asked for; the target is relative to it.
+pub(crate) fn link_next(address: &Uri, response: &mut Response) {
+    let Some(NextCursor(cursor)) = response.extensions().get() else { return };
+    let mut query: Vec<_> = address
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="))
+        .map(str::to_owned)
+        .collect();
+    query.push(format!("cursor={cursor}"));
+    let link = format!("<?{}>; rel=\"next\"", query.join("&"));
+    if let Ok(link) = HeaderValue::try_from(link) {
+        response.headers_mut().insert(header::LINK, link);
     }
 }
 

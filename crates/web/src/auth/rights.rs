@@ -70,6 +70,15 @@ impl Who {
     }
 }
 
+impl Act {
+    /// The least role and scope that may do it.
+    pub fn least(self) -> (Role, Scope) {
+        let role = Role::ALL.iter().copied().find(|role| can(Rank::User(*role), self));
+        let scope = Scope::ALL.iter().copied().find(|scope| can(Rank::Key(*scope), self));
+        (role.unwrap_or(Role::Admin), scope.unwrap_or(Scope::Admin))
+    }
+}
+
 /// The table (CO-5).
 pub fn can(rank: Rank, act: Act) -> bool {
     match act {

@@ -201,6 +201,17 @@ pub(crate) fn gate(theme: Theme, title: &str, main: impl Render) -> Markup {
     }
 }
 
+/// A page to read, for anybody: the API's description.
+pub(crate) fn document(theme: Theme, title: &str, main: impl Render) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" data-theme=[(theme != Theme::System).then_some(theme.word())] {
+            (head(title, &["console.js"]))
+            body { (icons::sheet()) main.document { (main) } }
+        }
+    }
+}
+
 fn head(title: &str, scripts: &[&str]) -> Markup {
     html! {
         head {

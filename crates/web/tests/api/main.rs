@@ -7,6 +7,7 @@ mod campaigns;
 mod console;
 mod contact_files;
 mod contacts;
+mod description;
 mod faults;
 mod fuzz;
 mod harness;
