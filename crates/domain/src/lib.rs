@@ -11,6 +11,7 @@ pub mod callback;
 pub mod campaign;
 pub mod carrier;
 pub mod contact;
+pub mod exclusion;
 pub mod field;
 pub mod figures;
 pub mod fuzz;

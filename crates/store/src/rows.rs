@@ -205,6 +205,30 @@ pub struct Attempt {
     pub variables: Option<String>,
 }
 
+/// One contact that a program asks to be dialled (EX-1).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trigger {
+    /// By which campaign.
+    pub campaign: CampaignId,
+    /// The callee.
+    pub number: PhoneNumber,
+    /// Its variables.
+    pub metadata: Map<String, Value>,
+    /// What the program calls the request: asked twice, it is done once.
+    pub key: Option<String>,
+}
+
+/// What a trigger came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Triggered {
+    /// Whom it means.
+    pub contact: ContactId,
+    /// In which run.
+    pub run: u32,
+    /// Whether an attempt was durable within a quarter of a second; else it waits.
+    pub dialled: bool,
+}
+
 /// Figures of a run for the page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunFigures {

@@ -3,6 +3,7 @@
 
 mod activity;
 mod attempt;
+mod awaited;
 pub(crate) mod backup;
 mod batch;
 mod campaigns;
@@ -11,9 +12,11 @@ mod claims;
 mod contacts;
 mod counters;
 mod dial;
+mod exclusions;
 mod failover;
 mod garbage;
 mod imports;
+mod metadata;
 mod people;
 mod reader;
 mod recount;
@@ -24,6 +27,7 @@ mod setup;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod triggers;
 mod verbs;
 mod writer;
 
@@ -42,6 +46,7 @@ use tokio::sync::broadcast;
 use crate::{
     error::StoreError,
     sqlite::{
+        awaited::Awaited,
         batch::Batch,
         imports::Seen,
         reader::Readers,
@@ -60,6 +65,7 @@ pub(crate) struct Sqlite {
     writer: Writer,
     readers: Readers,
     seen: Seen,
+    awaited: Awaited,
     changes: broadcast::Sender<Change>,
     dir: PathBuf,
     dialler: Mutex<Option<File>>,
@@ -85,6 +91,7 @@ impl Sqlite {
             writer: Writer::start(db, ids, changes.clone())?,
             readers: Readers::new(dir.clone()),
             seen: Seen::default(),
+            awaited: Awaited::default(),
             changes,
             dir,
             dialler: Mutex::default(),

@@ -2,6 +2,7 @@
 
 mod contact_files;
 mod people;
+mod programs;
 mod setup;
 
 use std::{ops::ControlFlow, path::Path, sync::Arc};

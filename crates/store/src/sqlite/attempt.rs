@@ -19,7 +19,7 @@ use crate::{
         batch::{Batch, RunNow},
         counters::{AttemptFacts, RunKey},
         dial::Dial,
-        failover,
+        exclusions, failover,
         sql::{self, Cells, digits, ms},
     },
 };
@@ -204,7 +204,7 @@ pub(crate) fn finish(
     let run = batch.run(row.key)?;
     let not_sent = finish.report.ending == Ending::NotSent;
     let counted = dial.counted + u32::from(finish.counts);
-    let excluded = before.state == ContactState::Excluded;
+    let excluded = exclusions::is_excluded(batch.db, row.key.campaign, before.phone)?;
     let after = After::of(finish, &run.settings, counted, run.end, excluded, now);
     let next = match retry::settle(&after) {
         // The run completed while this end was not known: its finals do not revive.
@@ -308,9 +308,10 @@ pub(crate) fn recover(
     let mut dial = before.clone();
     let counts = row.facts.counts;
     let counted = dial.counted + u32::from(counts);
+    let excluded = exclusions::is_excluded(batch.db, row.key.campaign, before.phone)?;
     let Some(outcome) = row.facts.outcome else {
         let decide =
-            |settings: &Settings| retry::settle_unknown(settings, counted, run.end, false, now);
+            |settings: &Settings| retry::settle_unknown(settings, counted, run.end, excluded, now);
         let next = decide(&run.settings);
         dial.settle(Some(counts), next, is_exhausted(next, &run.settings, decide));
         dial.replace(batch, before)?;
@@ -334,7 +335,7 @@ pub(crate) fn recover(
         counted,
         now,
         ended: run.end,
-        excluded: false,
+        excluded,
     };
     let next = retry::settle(&after);
     let exhausted = is_exhausted(next, &run.settings, |settings| {

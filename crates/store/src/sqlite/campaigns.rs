@@ -169,6 +169,9 @@ pub(crate) fn delete(batch: &mut Batch<'_>, id: CampaignId) -> Result<(), StoreE
         "DELETE FROM pass WHERE campaign = ?1",
         "DELETE FROM activity WHERE campaign = ?1",
         "DELETE FROM setup WHERE campaign = ?1",
+        "DELETE FROM exclusion WHERE campaign = ?1",
+        "DELETE FROM exclusion_match WHERE campaign = ?1",
+        "DELETE FROM trigger_key WHERE campaign = ?1",
         "DELETE FROM run WHERE campaign = ?1",
         "DELETE FROM campaign WHERE id = ?1",
     ] {

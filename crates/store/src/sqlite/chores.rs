@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use crate::{
     error::StoreError,
     rows::ImportStage,
-    sqlite::{batch::Batch, claims, counters::RunKey, garbage, imports, sql},
+    sqlite::{batch::Batch, claims, counters::RunKey, garbage, imports, metadata, sql},
 };
 
 /// How long one piece may take: calls wait for it.
@@ -29,6 +29,8 @@ pub(crate) enum Task {
     CloseLine(RunKey),
     /// Rows of an accepted file become contacts.
     ApplyImport(ImportId),
+    /// A metadata key is made findable, by row of `metadata_key`.
+    IndexMetadata(i64),
     /// What a deleted campaign or a file that is done with left behind, by row of
     /// `garbage`.
     TakeAway(i64),
@@ -37,19 +39,19 @@ pub(crate) enum Task {
 /// Some work, and who waits for its end.
 pub(crate) struct Chore {
     pub(crate) task: Task,
-    pub(crate) done: Option<oneshot::Sender<()>>,
+    pub(crate) done: Vec<oneshot::Sender<()>>,
     /// What the pieces of an import remember of each other.
     application: imports::Application,
 }
 
 impl Chore {
     pub(crate) fn new(task: Task) -> Self {
-        Self { task, done: None, application: imports::Application::default() }
+        Self { task, done: Vec::new(), application: imports::Application::default() }
     }
 
     /// Somebody waits for its end.
     pub(crate) fn awaited(task: Task, done: oneshot::Sender<()>) -> Self {
-        Self { done: Some(done), ..Self::new(task) }
+        Self { done: vec![done], ..Self::new(task) }
     }
 
     /// One piece of the work; whether that was the last.
@@ -59,6 +61,7 @@ impl Chore {
             Task::ApplyImport(import) => {
                 imports::apply(batch, import, &mut self.application, &Budget::piece())
             }
+            Task::IndexMetadata(key) => metadata::index(batch, key, &Budget::piece()),
             Task::TakeAway(row) => garbage::take_away(batch, row, &Budget::piece()),
         }
     }
@@ -105,6 +108,9 @@ pub(crate) fn find(batch: &mut Batch<'_>, discard_staging: bool) -> Result<(), S
     }
     for row in sql::all(batch.db, "SELECT id FROM garbage", [], |row| row.get())? {
         batch.chore(Chore::new(Task::TakeAway(row)));
+    }
+    for chore in metadata::unfinished(batch.db)? {
+        batch.chore(chore);
     }
     let ended = sql::all(
         batch.db,

@@ -13,7 +13,7 @@ use rusqlite::{Connection, params};
 use crate::sqlite::{
     batch::Batch,
     counters::RunKey,
-    sql::{self, Cells, ms},
+    sql::{self, Cells, digits, ms},
 };
 
 /// The parts of the waiting line, in the order in which they are dialled (R-6).
@@ -191,6 +191,35 @@ impl Dial {
             params![key.campaign.0, key.run, contact.0],
             Self::read,
         )
+    }
+
+    /// Puts the contact into the line, counters included.
+    pub(crate) fn insert(&self, batch: &mut Batch<'_>) -> rusqlite::Result<()> {
+        sql::run(
+            batch.db,
+            "INSERT INTO dial (campaign, run, contact, phone, state, line, due_at, wave,
+                 wave_dialled, counted, uncounted, dialled, exhausted, epoch)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+            params![
+                self.key.campaign.0,
+                self.key.run,
+                self.contact.0,
+                digits(self.phone),
+                self.state.code(),
+                self.line.code(),
+                self.due_at,
+                self.wave,
+                self.wave_dialled,
+                self.counted,
+                self.uncounted,
+                self.dialled,
+                self.exhausted,
+                self.epoch
+            ],
+        )?;
+        batch.deltas().contact(self.key, self, 1);
+        batch.quiet(self.key.campaign);
+        Ok(())
     }
 
     /// Puts this contact of a file into the line, and with it all others of the file

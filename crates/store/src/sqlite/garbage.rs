@@ -9,7 +9,7 @@ use crate::{
     sqlite::{
         batch::Batch,
         chores::{Budget, Chore, Task},
-        imports, sql,
+        imports, metadata, sql,
     },
 };
 
@@ -58,7 +58,9 @@ fn take_campaign(
     campaign: CampaignId,
     budget: &Budget,
 ) -> Result<bool, StoreError> {
-    if !take_contacts(batch, campaign, 1, budget)? {
+    if !take_contacts(batch, campaign, 1, budget)?
+        || !metadata::take_away(batch.db, campaign, budget)?
+    {
         return Ok(false);
     }
     let imports = sql::all(

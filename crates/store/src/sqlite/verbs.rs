@@ -1,6 +1,7 @@
 //! The verbs of `Store`, each one transaction of the writer or one view of a reader.
 
 mod contact_files;
+mod programs;
 
 use std::ops::ControlFlow;
 
@@ -96,7 +97,13 @@ impl Sqlite {
         &self,
         attempt: NewAttempt,
     ) -> Result<std::result::Result<(), RecordRefused>> {
-        self.writer.write(Lane::Calls, move |batch| claims::record(batch, &attempt)).await
+        let contact = attempt.lease.contact;
+        let recorded =
+            self.writer.write(Lane::Calls, move |batch| claims::record(batch, &attempt)).await?;
+        if recorded.is_ok() {
+            self.awaited.dialled(contact);
+        }
+        Ok(recorded)
     }
 
     pub(crate) async fn reroute(

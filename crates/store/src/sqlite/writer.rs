@@ -352,9 +352,11 @@ impl Thread {
                 self.take_effect(effects);
                 if !finished {
                     self.chores.push_back(chore);
-                } else if let Some(done) = chore.done {
-                    // Whoever waited may have gone away.
-                    let _ = done.send(());
+                } else {
+                    for done in chore.done {
+                        // Whoever waited may have gone away.
+                        let _ = done.send(());
+                    }
                 }
             }
             Err(failure) => {
@@ -379,7 +381,7 @@ impl Thread {
         for chore in effects.chores {
             let known = self.chores.iter_mut().find(|each| each.task == chore.task);
             match known {
-                Some(known) => known.done = known.done.take().or(chore.done),
+                Some(known) => known.done.extend(chore.done),
                 None => self.chores.push_back(chore),
             }
         }

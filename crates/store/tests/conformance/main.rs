@@ -4,6 +4,7 @@
 
 mod campaigns;
 mod dialling;
+mod exclusions;
 mod failover;
 mod imports;
 mod life;
@@ -11,4 +12,5 @@ mod model;
 mod people;
 mod recovery;
 mod reports;
+mod triggers;
 mod world;

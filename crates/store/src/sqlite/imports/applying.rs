@@ -15,13 +15,13 @@ use crate::{
         batch::{Batch, RunNow},
         chores::Budget,
         dial::{self, Dial},
-        garbage,
+        exclusions, garbage,
         imports::{
             Row, Step,
             numbers::{self, Staged},
             staging::reject,
         },
-        sql,
+        metadata, sql,
     },
     store::Change,
 };
@@ -70,7 +70,7 @@ pub(crate) fn apply(
             // Reading and ordering them all is a piece of its own.
             None => application.numbers = Some(numbers::in_order(batch.db, import)?),
             Some(numbers) => {
-                if add_numbers(batch, import, &row, numbers, budget)? {
+                if add_numbers(batch, import, &row, &run, numbers, budget)? {
                     go_on(batch, import, Step::Line)?;
                 }
             }
@@ -104,6 +104,7 @@ fn add_numbers(
     batch: &mut Batch<'_>,
     import: ImportId,
     row: &Row,
+    run: &RunNow,
     numbers: &[Staged],
     budget: &Budget,
 ) -> Result<bool, StoreError> {
@@ -117,7 +118,7 @@ fn add_numbers(
         rest = more;
         for few in sql::pieces(piece, ROWS) {
             if enter(batch.db, row.campaign, few)? < few.len() {
-                duplicates += refuse_known(batch, import, row.campaign, few)?;
+                duplicates += refuse_known(batch, import, run, few, row.accepted_at)?;
             }
         }
         if budget.is_spent() {
@@ -148,30 +149,33 @@ fn enter(db: &Connection, campaign: CampaignId, few: &[Staged]) -> rusqlite::Res
     insert.raw_execute()
 }
 
-/// Refuses those numbers that belong to another contact; returns how many.
+/// Refuses those numbers that belong to another contact; returns how many. One that is excluded
+/// and may come back waits again instead.
 fn refuse_known(
     batch: &mut Batch<'_>,
     import: ImportId,
-    campaign: CampaignId,
+    run: &RunNow,
     few: &[Staged],
+    began: i64,
 ) -> Result<i64, StoreError> {
     let mut refused = 0;
     for staged in few {
         let owner = sql::first(
             batch.db,
             "SELECT contact FROM contact_phone WHERE campaign = ?1 AND phone = ?2",
-            params![campaign.0, staged.phone],
+            params![run.key.campaign.0, staged.phone],
             |row| row.get::<i64>(),
         )?;
-        if owner == Some(staged.contact) {
-            continue;
-        }
+        let Some(owner) = owner.filter(|owner| *owner != staged.contact) else { continue };
         let variables = sql::first(
             batch.db,
             "DELETE FROM contact WHERE id = ?1 RETURNING variables",
             [staged.contact],
             |row| row.get::<String>(),
         )?;
+        if exclusions::readmit(batch, run, ContactId(owner), began)? {
+            continue;
+        }
         let duplicate = RejectedRow {
             line: staged.line.unsigned_abs(),
             text: format!("+{}", staged.phone),
@@ -207,6 +211,8 @@ fn join_line(
         fresh.state = late.unwrap_or(fresh.state);
         let joined = fresh.insert_with_those_before(batch.db, import, cursor)?;
         batch.deltas().contact(run.key, &fresh, joined);
+        exclusions::meet_file(batch, run, import, cursor, last.0)?;
+        metadata::keep_all(batch.db, row.campaign, import.0, cursor, last.0)?;
         applied += joined;
         cursor = last.0;
         if budget.is_spent() {
