@@ -14,6 +14,7 @@ pub(crate) mod live;
 pub(crate) mod numbers;
 pub(crate) mod openapi;
 pub(crate) mod page;
+pub(crate) mod programs;
 pub(crate) mod route;
 pub(crate) mod routes;
 

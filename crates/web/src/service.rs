@@ -9,8 +9,10 @@ pub mod campaigns;
 pub mod carriers;
 pub mod contact_files;
 pub mod contacts;
+pub mod exclusions;
 pub mod keys;
 pub mod numbers;
+pub mod triggers;
 pub mod users;
 
 use axum::http::StatusCode;

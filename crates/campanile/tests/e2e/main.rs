@@ -7,6 +7,7 @@ mod browser;
 mod demo;
 mod disk;
 mod far_end;
+mod integration;
 mod kill;
 mod lines;
 mod scenarios;

@@ -10,10 +10,11 @@ use campanile_store::rows::Activity;
 use super::{
     bots, campaigns, carriers, contacts, docs, keys, live, numbers, openapi,
     page::PageQuery,
+    programs,
     route::{Repeat, Route, delete, get, open, patch, post},
 };
 use crate::{
-    auth::Act::{Administer, Edit, Export, Look, Run},
+    auth::Act::{Administer, Edit, Export, Look, Run, Trigger},
     live::campaign_events,
 };
 
@@ -58,6 +59,11 @@ pub(crate) fn table() -> Vec<Route> {
             .gives::<contacts::Upload>(),
         get("/uploads/{id}/rejected.csv", Export, "Download the refused rows of a contact file", contacts::rejected)
             .query::<contacts::RawQuery>().gives_text("text/csv"),
+
+        post("/campaigns/trigger", Trigger, "Dial one contact", programs::trigger)
+            .takes::<programs::Trigger>().gives::<programs::Triggered>(),
+        post("/contacts/exclude", Trigger, "Exclude contacts from a campaign", programs::exclude)
+            .takes::<programs::Exclude>().gives::<programs::Excluded>(),
 
         get("/carriers", Look, "List carriers", carriers::list).query::<PageQuery>().lists::<carriers::View>(),
         post("/carriers", Administer, "Add a carrier", carriers::create)

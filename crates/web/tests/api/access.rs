@@ -46,6 +46,18 @@ const ROUTES: &[(&str, &str, Act, &str)] = &[
     ("POST", "/campaigns/{id}/contacts/preview", Act::Run, "csv"),
     ("GET", "/campaigns/{id}/contacts/{contact_id}", Act::Look, ""),
     ("GET", "/campaigns/{id}/attempts.csv", Act::Export, ""),
+    (
+        "POST",
+        "/campaigns/trigger",
+        Act::Trigger,
+        r#"{"campaign_id":"cmp_0000000000001","mobile":"+919876500000"}"#,
+    ),
+    (
+        "POST",
+        "/contacts/exclude",
+        Act::Trigger,
+        r#"{"campaign_id":"cmp_0000000000001","mobile":"+919876500000"}"#,
+    ),
     ("GET", "/uploads/{id}", Act::Look, ""),
     ("GET", "/uploads/{id}/rejected.csv", Act::Export, ""),
     ("GET", "/keys", Act::Administer, ""),

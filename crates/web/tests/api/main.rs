@@ -11,6 +11,7 @@ mod description;
 mod faults;
 mod fuzz;
 mod harness;
+mod programs;
 mod reports;
 mod setup;
 mod sign_in;
