@@ -31,3 +31,4 @@ pub mod settings;
 pub mod setup;
 pub mod why;
 pub mod window;
+pub mod zone;
