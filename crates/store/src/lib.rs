@@ -10,4 +10,6 @@ mod sqlite;
 mod store;
 
 pub use error::StoreError;
-pub use store::{BackupFacts, Change, Leased, RecordRefused, Restored, Settled, Store, WriteStats};
+pub use store::{
+    BackupFacts, Change, Leased, RecordRefused, Restored, Settled, Store, WriteStats, replies,
+};

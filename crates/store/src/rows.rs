@@ -381,6 +381,47 @@ pub struct User {
     pub password_hash: String,
     /// Since when.
     pub created_at: Timestamp,
+    /// Cannot sign in since then.
+    pub disabled_at: Option<Timestamp>,
+}
+
+/// What becomes other of a user; what is `None` stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserChange {
+    /// Rank.
+    pub role: Option<Role>,
+    /// Argon2id PHC string.
+    pub password_hash: Option<String>,
+    /// Whether he can sign in.
+    pub enabled: Option<bool>,
+}
+
+/// A sign-in of a user that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignIn {
+    /// The first 16 hexadecimal digits of what is kept of its secret.
+    pub id: String,
+    /// When he signed in.
+    pub since: Option<Timestamp>,
+    /// When he was seen, to five minutes.
+    pub seen_at: Option<Timestamp>,
+    /// Ends then, unless he is seen again.
+    pub expires_at: Timestamp,
+}
+
+/// An API key before it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewKey {
+    /// Name for people.
+    pub name: String,
+    /// The readable first part.
+    pub prefix: String,
+    /// SHA-256 of the whole key.
+    pub hash: [u8; 32],
+    /// What it may do.
+    pub scope: Scope,
+    /// Ends then.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// An API key; the secret itself is never kept.
@@ -398,6 +439,8 @@ pub struct Key {
     pub scope: Scope,
     /// Since when.
     pub created_at: Timestamp,
+    /// Not taken any more from then on.
+    pub expires_at: Option<Timestamp>,
     /// Last use, to the minute.
     pub last_used_at: Option<Timestamp>,
 }

@@ -1,6 +1,7 @@
 //! The store on SQLite: one data directory, one thread that writes, a few connections
 //! that read.
 
+mod accounts;
 mod activity;
 mod attempt;
 mod awaited;
@@ -20,6 +21,8 @@ mod metadata;
 mod people;
 mod reader;
 mod recount;
+mod removal;
+mod replies;
 mod report;
 mod runs;
 mod schema;

@@ -3,6 +3,7 @@
 mod contact_files;
 mod people;
 mod programs;
+pub mod replies;
 mod setup;
 
 use std::{ops::ControlFlow, path::Path, sync::Arc};

@@ -15,8 +15,11 @@ pub(crate) mod numbers;
 pub(crate) mod openapi;
 pub(crate) mod page;
 pub(crate) mod programs;
+pub(crate) mod rates;
+pub(crate) mod replies;
 pub(crate) mod route;
 pub(crate) mod routes;
+pub(crate) mod users;
 
 use std::str::FromStr;
 

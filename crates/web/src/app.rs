@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::{
+    api::rates::{ApiRate, Rates},
     auth::{first_run::FirstRun, limiter::SignInLimiter, passwords::Passwords},
     csv_import::ImportLimits,
     live::{Histories, Pages},
@@ -58,10 +59,12 @@ pub struct AppSettings {
     pub clock: Clock,
     /// Limits of a contact file.
     pub import_limits: ImportLimits,
+    /// How often a user or API key may ask the API.
+    pub api_rate: ApiRate,
 }
 
 impl AppSettings {
-    /// Settings with the system's clock and the limits of CT-1.
+    /// Settings with the system's clock, the limits of CT-1 and the usual rate.
     pub fn new(
         store: Store,
         live: LiveHub,
@@ -75,6 +78,7 @@ impl AppSettings {
             base_url: base_url.into(),
             clock: Arc::new(Timestamp::now),
             import_limits: ImportLimits::default(),
+            api_rate: ApiRate::default(),
         }
     }
 }
@@ -104,6 +108,9 @@ pub struct Parts {
     pub(crate) passwords: Passwords,
     pub(crate) sign_ins: SignInLimiter,
     pub(crate) first_run: FirstRun,
+    pub(crate) api_rates: Rates,
+    /// Tells this process from those before it.
+    pub(crate) process: i64,
     clock: Clock,
     closing: watch::Sender<bool>,
 }
@@ -125,6 +132,8 @@ impl App {
             passwords: Passwords::default(),
             sign_ins: SignInLimiter::default(),
             first_run,
+            api_rates: Rates::new(settings.api_rate),
+            process: rand::random(),
             clock: settings.clock,
             closing: watch::Sender::new(false),
         })))

@@ -19,7 +19,7 @@ pub mod report;
 mod router;
 pub mod service;
 
-pub use api::openapi::openapi;
+pub use api::{openapi::openapi, rates::ApiRate};
 pub use app::{App, AppSettings, Clock, EngineFacts, EngineLoad};
 pub use auth::{
     keys::mint_key,

@@ -9,7 +9,7 @@ use std::any::Any;
 
 use axum::{
     extract::Request,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -161,17 +161,33 @@ struct Document<'a> {
     errors: &'a [FieldError],
 }
 
+/// Marks an answer whose problem, if it has one, is written already.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Written;
+
+/// The id that the server gave a request.
+pub(crate) fn request_id(request: &Request) -> String {
+    let id = request.extensions().get::<RequestId>();
+    id.and_then(|id| id.header_value().to_str().ok()).unwrap_or_default().to_owned()
+}
+
+/// `response` with its problem written, if it has one.
+pub(crate) fn written(response: Response, request_id: &str) -> Response {
+    match response.extensions().get::<Problem>().cloned() {
+        Some(problem) => write(&problem, request_id, response),
+        None => response,
+    }
+}
+
 /// Writes the problem of an answer, if it has one or ought to.
 pub(crate) async fn finish(request: Request, next: Next) -> Response {
-    let id = request
-        .extensions()
-        .get::<RequestId>()
-        .and_then(|id| id.header_value().to_str().ok())
-        .unwrap_or_default()
-        .to_owned();
+    let id = request_id(&request);
     let is_api = request.uri().path().starts_with("/api/") || request.uri().path() == "/api";
     let response = next.run(request).await;
     let status = response.status();
+    if response.extensions().get::<Written>().is_some() {
+        return response;
+    }
     let problem = match response.extensions().get::<Problem>() {
         Some(problem) => problem.clone(),
         None if is_api && (status.is_client_error() || status.is_server_error()) => {
@@ -197,7 +213,8 @@ fn write(problem: &Problem, request_id: &str, bare: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     // What the framework said beside its status, such as `Allow`.
-    for name in [header::ALLOW, header::WWW_AUTHENTICATE] {
+    for name in ["allow", "www-authenticate", "ratelimit", "ratelimit-policy"] {
+        let name = HeaderName::from_static(name);
         if let Some(value) = bare.headers().get(&name) {
             headers.insert(name, value.clone());
         }

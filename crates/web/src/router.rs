@@ -28,7 +28,7 @@ use crate::{
 
 /// Largest body of a JSON request or a form, bytes. Contact files have their own
 /// limit.
-const BODY_MAX: usize = 1 << 20;
+pub(crate) const BODY_MAX: usize = 1 << 20;
 
 /// The whole web face.
 pub fn router(app: App) -> Router {

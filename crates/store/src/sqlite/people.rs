@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use crate::{
     error::StoreError,
-    rows::{Key, Role, Scope, Session, User},
+    rows::{Key, NewKey, Role, Scope, Session, User},
     sqlite::{
         batch::Batch,
         sql::{self, Cells, ms},
@@ -50,7 +50,7 @@ pub(crate) fn create_user(
          VALUES (?1, ?2, ?3, ?4, ?5)",
         params![id.0, email, role.code(), password_hash, ms(now)],
     )?;
-    Ok(User { id, email, role, password_hash, created_at: now })
+    Ok(User { id, email, role, password_hash, created_at: now, disabled_at: None })
 }
 
 fn folded(email: &str) -> String {
@@ -58,17 +58,20 @@ fn folded(email: &str) -> String {
 }
 
 pub(crate) fn users(db: &Connection) -> Result<Vec<User>, StoreError> {
-    let statement = "SELECT id, email, role, password_hash, created_at FROM user ORDER BY id";
+    let statement = "SELECT id, email, role, password_hash, created_at, disabled_at
+                     FROM user ORDER BY id";
     Ok(sql::all(db, statement, [], read_user)?)
 }
 
 pub(crate) fn user(db: &Connection, id: UserId) -> Result<User, StoreError> {
-    let statement = "SELECT id, email, role, password_hash, created_at FROM user WHERE id = ?1";
+    let statement = "SELECT id, email, role, password_hash, created_at, disabled_at
+                     FROM user WHERE id = ?1";
     sql::first(db, statement, [id.0], read_user)?.ok_or(StoreError::NotFound("user"))
 }
 
 pub(crate) fn user_by_email(db: &Connection, email: &str) -> Result<Option<User>, StoreError> {
-    let statement = "SELECT id, email, role, password_hash, created_at FROM user WHERE email = ?1";
+    let statement = "SELECT id, email, role, password_hash, created_at, disabled_at
+                     FROM user WHERE email = ?1";
     Ok(sql::first(db, statement, [folded(email)], read_user)?)
 }
 
@@ -79,29 +82,28 @@ fn read_user(row: &mut Cells<'_>) -> rusqlite::Result<User> {
         role: row.code(Role::from_code)?,
         password_hash: row.get()?,
         created_at: row.at()?,
+        disabled_at: row.maybe_at()?,
     })
 }
 
 /// A new key; the key itself is not among the arguments.
 pub(crate) fn create_key(
     batch: &mut Batch<'_>,
-    name: String,
-    prefix: String,
-    hash: [u8; 32],
-    scope: Scope,
+    new: NewKey,
     now: Timestamp,
 ) -> Result<Key, StoreError> {
+    let NewKey { name, prefix, hash, scope, expires_at } = new;
     if key_by_prefix(batch.db, &prefix)?.is_some() {
         return Err(StoreError::conflict("exists", format!("there is a key {prefix} already")));
     }
     let id = KeyId(batch.ids.block(ms(now), 1));
     sql::run(
         batch.db,
-        "INSERT INTO api_key (id, name, prefix, hash, scope, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![id.0, name, prefix, hash, scope.code(), ms(now)],
+        "INSERT INTO api_key (id, name, prefix, hash, scope, created_at, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![id.0, name, prefix, hash, scope.code(), ms(now), expires_at.map(ms)],
     )?;
-    Ok(Key { id, name, prefix, hash, scope, created_at: now, last_used_at: None })
+    Ok(Key { id, name, prefix, hash, scope, created_at: now, expires_at, last_used_at: None })
 }
 
 /// Ends a key.
@@ -137,13 +139,13 @@ pub(crate) fn touch_key(
 }
 
 pub(crate) fn keys(db: &Connection) -> Result<Vec<Key>, StoreError> {
-    let statement = "SELECT id, name, prefix, hash, scope, created_at, last_used_at
+    let statement = "SELECT id, name, prefix, hash, scope, created_at, expires_at, last_used_at
                      FROM api_key ORDER BY id";
     Ok(sql::all(db, statement, [], read_key)?)
 }
 
 pub(crate) fn key_by_prefix(db: &Connection, prefix: &str) -> Result<Option<Key>, StoreError> {
-    let statement = "SELECT id, name, prefix, hash, scope, created_at, last_used_at
+    let statement = "SELECT id, name, prefix, hash, scope, created_at, expires_at, last_used_at
                      FROM api_key WHERE prefix = ?1";
     Ok(sql::first(db, statement, [prefix], read_key)?)
 }
@@ -156,6 +158,7 @@ fn read_key(row: &mut Cells<'_>) -> rusqlite::Result<Key> {
         hash: row.get()?,
         scope: row.code(Scope::from_code)?,
         created_at: row.at()?,
+        expires_at: row.maybe_at()?,
         last_used_at: row.maybe_at()?,
     })
 }

@@ -1,5 +1,6 @@
 //! The verbs of `Store`, each one transaction of the writer or one view of a reader.
 
+mod access;
 mod contact_files;
 mod programs;
 
@@ -410,7 +411,8 @@ impl Sqlite {
         scope: Scope,
         now: Timestamp,
     ) -> Result<Key> {
-        self.write(move |batch| people::create_key(batch, name, prefix, hash, scope, now)).await
+        let new = NewKey { name, prefix, hash, scope, expires_at: None };
+        self.add_key(new, now).await
     }
 
     pub(crate) async fn keys(&self) -> Result<Vec<Key>> {

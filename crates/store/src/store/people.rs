@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::{
     error::StoreError,
-    rows::{Key, Role, Scope, Session, User},
+    rows::{Key, NewKey, Role, Scope, Session, SignIn, User, UserChange},
     store::Store,
 };
 
@@ -49,6 +49,32 @@ impl Store {
         self.inner.user(id).await
     }
 
+    /// Another role or password, or no access any more: his sign-ins end. `Conflict`
+    /// (`last_admin`) when nobody could administer after it.
+    pub async fn change_user(
+        &self,
+        id: UserId,
+        change: UserChange,
+        now: Timestamp,
+    ) -> Result<User> {
+        self.inner.change_user(id, change, now).await
+    }
+
+    /// Takes a user and his sign-ins away; `Conflict` as for a change.
+    pub async fn delete_user(&self, id: UserId) -> Result<()> {
+        self.inner.delete_user(id).await
+    }
+
+    /// The sign-ins of a user that have not ended, newest first, at most 500.
+    pub async fn sign_ins(&self, id: UserId, now: Timestamp) -> Result<Vec<SignIn>> {
+        self.inner.sign_ins(id, now).await
+    }
+
+    /// Ends one sign-in of a user, or all; how many there were.
+    pub async fn end_sign_ins(&self, id: UserId, sign_in: Option<String>) -> Result<usize> {
+        self.inner.end_sign_ins(id, sign_in).await
+    }
+
     /// A new key; only its hash is kept.
     pub async fn create_key(
         &self,
@@ -59,6 +85,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<Key> {
         self.inner.create_key(name, prefix, hash, scope, now).await
+    }
+
+    /// A new key with everything that can be said of one; only its hash is kept.
+    pub async fn add_key(&self, new: NewKey, now: Timestamp) -> Result<Key> {
+        self.inner.add_key(new, now).await
     }
 
     /// All.

@@ -3,7 +3,7 @@
 use campanile_domain::{
     bot::{Bot, BotKind},
     carrier::{Carrier, CarrierSettings, Direction, Number},
-    ids::{BotId, CarrierId},
+    ids::{BotId, CarrierId, NumberId},
     phone::PhoneNumber,
 };
 use jiff::Timestamp;
@@ -36,6 +36,27 @@ impl Store {
     /// All.
     pub async fn carriers(&self) -> Result<Vec<Carrier>> {
         self.inner.carriers().await
+    }
+
+    /// Takes a disabled carrier away; `Conflict` (`in_use`) while numbers or attempts
+    /// belong to it.
+    pub async fn delete_carrier(&self, id: CarrierId) -> Result<()> {
+        self.inner.delete_carrier(id).await
+    }
+
+    /// Takes a number away; `Conflict` (`in_use`) while a campaign names it.
+    pub async fn delete_number(&self, id: NumberId) -> Result<()> {
+        self.inner.delete_number(id).await
+    }
+
+    /// Takes a bot away; `Conflict` (`in_use`) while a campaign names it.
+    pub async fn delete_bot(&self, id: BotId) -> Result<()> {
+        self.inner.delete_bot(id).await
+    }
+
+    /// Everything of a number but its digits. `Invalid` when the carrier does not exist.
+    pub async fn update_number(&self, number: Number) -> Result<Number> {
+        self.inner.update_number(number).await
     }
 
     /// `Invalid` when the carrier does not exist, `Conflict` when the number exists.

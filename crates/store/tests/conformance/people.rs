@@ -3,7 +3,8 @@
 use campanile_domain::{bot::BotKind, carrier::Direction};
 use campanile_store::{
     Change, StoreError,
-    rows::{Role, Scope, Session},
+    replies::{Asked, Kept, Reply},
+    rows::{CampaignFilter, Role, Scope, Session, UserChange},
 };
 use serde_json::json;
 
@@ -105,4 +106,108 @@ async fn a_changed_carrier_is_told_and_seen() {
     let changed = world.store.update_carrier(carrier.id, false, settings).await.unwrap();
     assert_eq!(changes.recv().await.unwrap(), Change::Setup);
     assert_eq!(world.store.carriers().await.unwrap(), [changed]);
+}
+
+#[tokio::test]
+async fn who_changes_is_signed_out_and_somebody_can_always_administer() {
+    let World { store, backend: _backend, .. } = World::new().await;
+    let asha =
+        store.create_user("asha@example.org".into(), Role::Admin, "x".into(), t0()).await.unwrap();
+    let data = json!({"user": asha.id, "since": t0(), "seen": after(9)}).to_string();
+    for byte in [1, 2] {
+        let session = Session {
+            id_hash: [byte; 32],
+            data: data.clone(),
+            expires_at: "2100-01-01T00:00:00Z".parse().unwrap(),
+        };
+        store.save_session(session).await.unwrap();
+    }
+    let ids = async || {
+        let sign_ins = store.sign_ins(asha.id, after(10)).await.unwrap();
+        sign_ins.into_iter().map(|each| each.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids().await, ["0101010101010101", "0202020202020202"]);
+    let one = Some("0101010101010101".to_owned());
+    assert_eq!(store.end_sign_ins(asha.id, one.clone()).await.unwrap(), 1);
+    assert_eq!(store.end_sign_ins(asha.id, one).await.unwrap(), 0);
+    assert_eq!(ids().await, ["0202020202020202"]);
+
+    let off = || UserChange { enabled: Some(false), ..UserChange::default() };
+    let alone = store.change_user(asha.id, off(), t0()).await;
+    assert!(matches!(alone, Err(StoreError::Conflict { code: "last_admin", .. })));
+    let alone = store.delete_user(asha.id).await;
+    assert!(matches!(alone, Err(StoreError::Conflict { code: "last_admin", .. })));
+    assert_eq!(ids().await.len(), 1, "a refusal changes nothing");
+    assert_eq!(store.user(asha.id).await.unwrap(), asha);
+
+    let ravi =
+        store.create_user("ravi@example.org".into(), Role::Admin, "x".into(), t0()).await.unwrap();
+    let changed = store.change_user(asha.id, off(), after(20)).await.unwrap();
+    assert_eq!(changed.disabled_at, Some(after(20)));
+    assert!(ids().await.is_empty());
+    let alone = store.delete_user(ravi.id).await;
+    assert!(matches!(alone, Err(StoreError::Conflict { code: "last_admin", .. })));
+    store.delete_user(asha.id).await.unwrap();
+    assert!(matches!(store.user(asha.id).await, Err(StoreError::NotFound("user"))));
+}
+
+#[tokio::test]
+async fn a_key_answers_once_and_is_never_worked_on_twice() {
+    let World { store, backend: _backend, .. } = World::new().await;
+    let asked = |who: &str, request: u8, process| Asked {
+        who: who.into(),
+        key: "offer-1".into(),
+        request: [request; 32],
+        process,
+    };
+    let first = asked("key_1", 1, 7);
+    assert_eq!(store.begin_reply(first.clone(), t0()).await.unwrap(), Kept::Nothing);
+    assert_eq!(store.begin_reply(first.clone(), t0()).await.unwrap(), Kept::Unanswered);
+    let after_a_crash = store.begin_reply(asked("key_1", 1, 8), t0()).await.unwrap();
+    assert_eq!(after_a_crash, Kept::Lost);
+    assert_eq!(store.begin_reply(asked("key_1", 2, 7), t0()).await.unwrap(), Kept::Other);
+    assert_eq!(store.begin_reply(asked("key_2", 2, 7), t0()).await.unwrap(), Kept::Nothing);
+    let reply = Reply { status: 201, answer: "{}".into() };
+    store.keep_reply(first.clone(), reply.clone()).await.unwrap();
+    store.forget_reply(first.clone()).await.unwrap();
+    let kept = Kept::Reply(reply);
+    assert_eq!(store.begin_reply(first.clone(), after(86_399)).await.unwrap(), kept);
+    assert_eq!(store.begin_reply(first.clone(), after(86_400)).await.unwrap(), Kept::Nothing);
+    store.forget_reply(first.clone()).await.unwrap();
+    assert_eq!(store.begin_reply(first, after(86_401)).await.unwrap(), Kept::Nothing);
+}
+
+#[tokio::test]
+async fn what_is_in_use_stays() {
+    let world = World::new().await;
+    let store = &world.store;
+    let refused = |result| matches!(result, Err(StoreError::Conflict { code: "in_use", .. }));
+    let spare = store.bots().await.unwrap()[0].settings.clone();
+    let spare = store.create_bot("Spare".into(), BotKind::Script, spare, t0()).await.unwrap();
+    store.delete_bot(spare.id).await.unwrap();
+    assert!(matches!(store.delete_bot(spare.id).await, Err(StoreError::NotFound("bot"))));
+
+    let carrier = store.carriers().await.unwrap()[0].clone();
+    let number = store
+        .create_number("+911140009999".parse().unwrap(), carrier.id, None, Direction::Both, t0())
+        .await
+        .unwrap();
+    assert!(refused(store.delete_carrier(carrier.id).await), "it is enabled");
+    store.update_carrier(carrier.id, false, carrier.settings.clone()).await.unwrap();
+    assert!(refused(store.delete_carrier(carrier.id).await), "it has numbers");
+    store.delete_number(number.id).await.unwrap();
+    assert!(matches!(store.delete_number(number.id).await, Err(StoreError::NotFound("number"))));
+    let other = store.create_carrier(carrier.settings.clone(), t0()).await.unwrap();
+    store.update_carrier(other.id, false, carrier.settings).await.unwrap();
+    store.delete_carrier(other.id).await.unwrap();
+    for campaign in
+        store.campaigns(CampaignFilter { limit: 9, ..Default::default() }).await.unwrap()
+    {
+        if let Some(bot) = campaign.settings.bot_id {
+            assert!(refused(store.delete_bot(bot).await));
+        }
+        for number in &campaign.settings.number_ids {
+            assert!(refused(store.delete_number(*number).await));
+        }
+    }
 }

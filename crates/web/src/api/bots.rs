@@ -3,6 +3,7 @@
 use axum::{
     Json,
     extract::{Path, State},
+    http::StatusCode,
     response::IntoResponse,
 };
 use campanile_domain::{
@@ -114,6 +115,15 @@ pub(crate) async fn update(
     let Patch { name, enabled, settings } = body::read(object)?;
     let bot = bots::update(&app, &who, read_id(&id)?, enabled, name, settings).await?;
     Ok(Json(bot.into()))
+}
+
+pub(crate) async fn delete(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    bots::delete(&app, &who, read_id(&id)?).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn read_id(text: &str) -> Result<BotId, Problem> {

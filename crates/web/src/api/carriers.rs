@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::{Path, State},
+    http::StatusCode,
     response::IntoResponse,
 };
 use campanile_domain::{
@@ -164,6 +165,15 @@ pub(crate) async fn update(
     let settings: CarrierSettings = body::read(whole)?;
     let carrier = carriers::update(&app, &who, carrier.id, enabled, settings).await?;
     Ok(Json(View::of(&app, carrier)))
+}
+
+pub(crate) async fn delete(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    carriers::delete(&app, &who, read_id(&id)?).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn read_id(text: &str) -> Result<CarrierId, Problem> {

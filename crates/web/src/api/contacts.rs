@@ -32,7 +32,7 @@ use crate::{
         path_id,
     },
     app::{App, to_millisecond},
-    auth::Caller,
+    auth::{Act, Caller, Who},
     csv_import::{self, ImportOptions, Preview},
     problem::Problem,
     report, service,
@@ -43,7 +43,8 @@ use crate::{
 #[schemars(rename = "Contact")]
 pub(crate) struct View {
     id: ContactId,
-    phone_number: PhoneNumber,
+    /// International; its middle is hidden from those who may not see numbers.
+    phone_number: String,
     state: ContactState,
     attempts: u32,
     max_attempts: u32,
@@ -69,7 +70,7 @@ struct Step {
 }
 
 impl View {
-    fn of(contact: Contact, max_attempts: u32) -> Self {
+    fn of(contact: Contact, max_attempts: u32, who: &Who) -> Self {
         let last_result = contact.trail.iter().rev().find_map(|attempt| attempt.result.clone());
         let trail = contact
             .trail
@@ -84,7 +85,7 @@ impl View {
             .collect();
         Self {
             id: contact.id,
-            phone_number: contact.phone,
+            phone_number: who.number(contact.phone),
             state: contact.state,
             attempts: contact.counted,
             max_attempts,
@@ -190,12 +191,16 @@ pub(crate) async fn list(
     let state = query.state.as_deref().map(read_state).transpose()?;
     let page = PageQuery { limit: query.limit, cursor: query.cursor };
     let limit = page.limit()?;
+    // Who could search for digits could read numbers that way.
+    if query.phone.is_some() {
+        who.require(Act::SeeNumbers)?;
+    }
     let filter =
         ContactFilter { state, phone: query.phone, after: page.after()?, limit: limit + 1 };
     let campaign: Campaign = service::campaigns::get(&app, &who, read_id(&id)?).await?;
     let contacts = service::contacts::list(&app, &who, campaign.id, filter).await?;
     let max_attempts = campaign.settings.max_attempts;
-    let show = |contact| View::of(contact, max_attempts);
+    let show = |contact| View::of(contact, max_attempts, &who);
     Ok(Page::of(contacts, limit, |contact| contact.id, show))
 }
 
@@ -218,7 +223,7 @@ pub(crate) async fn one(
             })
             .collect();
     let timeline = contact.trail.iter().map(Timeline::from).collect();
-    let contact = View::of(contact, campaign.settings.max_attempts);
+    let contact = View::of(contact, campaign.settings.max_attempts, &who);
     Ok(Json(Detail { contact, timeline, waiting_for }))
 }
 

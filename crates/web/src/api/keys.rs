@@ -18,7 +18,7 @@ use crate::{
         page::{Page, PageQuery, Query},
         path_id,
     },
-    app::App,
+    app::{App, to_millisecond},
     auth::Caller,
     problem::Problem,
     service::keys,
@@ -35,6 +35,9 @@ pub(crate) struct View {
     created_at: Timestamp,
     #[schemars(with = "Option<campanile_domain::schema::Time>")]
     last_used_at: Option<Timestamp>,
+    /// Not taken any more from then on; null: until it is deleted.
+    #[schemars(with = "Option<campanile_domain::schema::Time>")]
+    expires_at: Option<Timestamp>,
     /// The whole key, once.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
@@ -49,6 +52,7 @@ impl View {
             scope: key.scope,
             created_at: key.created_at,
             last_used_at: key.last_used_at,
+            expires_at: key.expires_at.map(to_millisecond),
             key: secret,
         }
     }
@@ -60,6 +64,10 @@ impl View {
 pub(crate) struct New {
     name: String,
     scope: Scope,
+    /// Not taken any more from then on; absent: until it is deleted.
+    #[serde(default)]
+    #[schemars(with = "Option<campanile_domain::schema::Time>")]
+    expires_at: Option<Timestamp>,
 }
 
 impl body::Shape for New {
@@ -80,8 +88,8 @@ pub(crate) async fn create(
     Caller(who): Caller,
     Object(object): Object,
 ) -> Result<impl IntoResponse, Problem> {
-    let New { name, scope } = body::read(object)?;
-    let (key, secret) = keys::create(&app, &who, name, scope).await?;
+    let New { name, scope, expires_at } = body::read(object)?;
+    let (key, secret) = keys::create(&app, &who, name, scope, expires_at).await?;
     Ok(created(format!("/api/v1/keys/{}", key.id), View::of(key, Some(secret))))
 }
 

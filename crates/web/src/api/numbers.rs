@@ -3,6 +3,7 @@
 use axum::{
     Json,
     extract::{Path, State},
+    http::StatusCode,
     response::IntoResponse,
 };
 use campanile_domain::{
@@ -22,7 +23,7 @@ use crate::{
     app::App,
     auth::Caller,
     problem::Problem,
-    service::numbers::{self, NewNumber},
+    service::numbers::{self, NewNumber, NumberChange},
 };
 
 #[derive(Deserialize, JsonSchema)]
@@ -35,6 +36,25 @@ pub(crate) struct New {
     label: Option<String>,
     #[serde(default)]
     direction: Option<Direction>,
+}
+
+/// What becomes other of a number; an empty label takes the label away.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "NumberPatch")]
+pub(crate) struct Patch {
+    #[serde(default)]
+    carrier_id: Option<CarrierId>,
+    #[serde(default)]
+    label: Option<String>,
+    #[serde(default)]
+    direction: Option<Direction>,
+    #[serde(default)]
+    enabled: Option<bool>,
+}
+
+impl body::Shape for Patch {
+    const REQUIRED: &'static [&'static str] = &[];
 }
 
 impl body::Shape for New {
@@ -69,4 +89,26 @@ pub(crate) async fn create(
     let new = NewNumber { e164, carrier_id, label, direction };
     let number = numbers::create(&app, &who, new).await?;
     Ok(created(format!("/api/v1/numbers/{}", number.id), number))
+}
+
+pub(crate) async fn update(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+    Object(object): Object,
+) -> Result<Json<Number>, Problem> {
+    let id: NumberId = path_id(&id, "number")?;
+    let Patch { carrier_id, label, direction, enabled } = body::read(object)?;
+    let change = NumberChange { carrier_id, label, direction, enabled };
+    Ok(Json(numbers::update(&app, &who, id, change).await?))
+}
+
+pub(crate) async fn delete(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let id: NumberId = path_id(&id, "number")?;
+    numbers::delete(&app, &who, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

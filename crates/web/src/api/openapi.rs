@@ -192,7 +192,10 @@ fn parameters(route: &Route) -> Vec<Value> {
                 "contact_id" => "con",
                 _ => prefix_of(route.path),
             };
-            let schema = campanile_domain::schema::of_id(kind);
+            let schema = match name {
+                "sign_in" => json!({ "type": "string", "pattern": "^[0-9a-f]{16}$" }),
+                _ => campanile_domain::schema::of_id(kind).to_value(),
+            };
             json!({ "name": name, "in": "path", "required": true, "schema": schema })
         })
         .collect();

@@ -12,9 +12,10 @@ use super::{
     page::PageQuery,
     programs,
     route::{Repeat, Route, delete, get, open, patch, post},
+    users,
 };
 use crate::{
-    auth::Act::{Administer, Edit, Export, Look, Run, Trigger},
+    auth::Act::{Administer, Edit, Export, Look, People, Run, Trigger},
     live::campaign_events,
 };
 
@@ -71,20 +72,37 @@ pub(crate) fn table() -> Vec<Route> {
         get("/carriers/{id}", Look, "Show a carrier", carriers::one).gives::<carriers::View>(),
         patch("/carriers/{id}", Administer, "Change a carrier", carriers::update)
             .takes::<carriers::Patch>().gives::<carriers::View>(),
+        delete("/carriers/{id}", Administer, "Delete a disabled carrier that was never used", carriers::delete),
 
         get("/numbers", Look, "List numbers", numbers::list).query::<PageQuery>().lists::<Number>(),
         post("/numbers", Administer, "Add a number", numbers::create).takes::<numbers::New>().makes::<Number>(),
         get("/numbers/{id}", Look, "Show a number", numbers::one).gives::<Number>(),
+        patch("/numbers/{id}", Administer, "Change a number", numbers::update)
+            .takes::<numbers::Patch>().gives::<Number>(),
+        delete("/numbers/{id}", Administer, "Delete a number that no campaign uses", numbers::delete),
 
         get("/bots", Look, "List bots", bots::list).query::<PageQuery>().lists::<bots::View>(),
         post("/bots", Edit, "Add a bot", bots::create).takes::<bots::New>().makes::<bots::View>(),
         get("/bots/{id}", Look, "Show a bot", bots::one).gives::<bots::View>(),
         patch("/bots/{id}", Edit, "Change a bot", bots::update).takes::<bots::Patch>().gives::<bots::View>(),
+        delete("/bots/{id}", Edit, "Delete a bot that no campaign uses", bots::delete),
 
         get("/keys", Administer, "List API keys", keys::list).query::<PageQuery>().lists::<keys::View>(),
         post("/keys", Administer, "Make an API key, shown in this answer alone", keys::create)
             .takes::<keys::New>().makes::<keys::View>().repeated(Repeat::Ignored),
         delete("/keys/{id}", Administer, "End an API key", keys::delete),
+
+        get("/users", People, "List users", users::list).query::<PageQuery>().lists::<users::View>(),
+        post("/users", People, "Add a user", users::create)
+            .takes::<users::New>().makes::<users::View>().repeated(Repeat::Ignored),
+        get("/users/{id}", People, "Show a user", users::one).gives::<users::View>(),
+        patch("/users/{id}", People, "Change role, password or access of a user", users::update)
+            .takes::<users::Patch>().gives::<users::View>().repeated(Repeat::Ignored),
+        delete("/users/{id}", People, "Delete a user", users::delete),
+        get("/users/{id}/sign-ins", People, "List where a user is signed in", users::sign_ins)
+            .query::<PageQuery>().lists::<users::SignInView>(),
+        delete("/users/{id}/sign-ins", People, "Sign a user out everywhere", users::end_sign_ins),
+        delete("/users/{id}/sign-ins/{sign_in}", People, "Sign a user out in one place", users::end_sign_in),
 
         open("/openapi.json", "Describe this API", openapi::document).gives::<serde_json::Value>(),
         open("/docs", "Show this description as a page", docs::page)

@@ -41,7 +41,8 @@ pub(crate) async fn authenticate(
 ) -> Result<Option<Key>, StoreError> {
     let Some(prefix) = prefix_of(secret) else { return Ok(None) };
     let Some(key) = store.key_by_prefix(prefix).await? else { return Ok(None) };
-    if !bool::from(key.hash.ct_eq(&hash_of(secret))) {
+    if !bool::from(key.hash.ct_eq(&hash_of(secret))) || key.expires_at.is_some_and(|end| end <= now)
+    {
         return Ok(None);
     }
     // Its last use is a comfort: a database that takes no writes must still let

@@ -1,6 +1,6 @@
 //! One table of who may do what; every service function asks it.
 
-use campanile_domain::outcome::words;
+use campanile_domain::{outcome::words, phone::PhoneNumber};
 use campanile_store::rows::{Actor, Key, Role, Scope, User};
 use serde::{Deserialize, Serialize};
 
@@ -19,8 +19,13 @@ words! {
         Export = "export" / 3,
         /// Create, change and delete campaigns and bots.
         Edit = "edit" / 4,
-        /// Own carriers, numbers, users and keys.
+        /// Own carriers, numbers and keys.
         Administer = "administer" / 5,
+        /// Add, change and delete users of one's own rank and below, and end their
+        /// sign-ins.
+        People = "people" / 6,
+        /// See the numbers of contacts whole.
+        SeeNumbers = "see_numbers" / 7,
     }
 }
 
@@ -64,6 +69,23 @@ impl Who {
         can(self.rank, act)
     }
 
+    /// The highest role that he may give, take and act on: his own.
+    pub fn role(&self) -> Role {
+        match self.rank {
+            Rank::User(role) => role,
+            Rank::Key(Scope::Read | Scope::Trigger) => Role::Viewer,
+            Rank::Key(Scope::Operator) => Role::Operator,
+            Rank::Key(Scope::Admin) => Role::Admin,
+        }
+    }
+
+    /// A contact's number as he may see it: who may not see numbers sees the beginning
+    /// and the last two digits.
+    pub fn number(&self, number: PhoneNumber) -> String {
+        let whole = number.to_string();
+        if self.may(Act::SeeNumbers) { whole } else { masked(&whole) }
+    }
+
     /// `Forbidden` unless he may.
     pub fn require(&self, act: Act) -> Result<(), ServiceError> {
         if self.may(act) { Ok(()) } else { Err(ServiceError::Forbidden(act)) }
@@ -79,13 +101,21 @@ impl Act {
     }
 }
 
+/// At most the first five and the last two characters stand.
+fn masked(number: &str) -> String {
+    let length = number.chars().count();
+    let is_shown = |index: usize| length > 7 && (index < 5 || index + 2 >= length);
+    let mask = |(index, char)| if is_shown(index) { char } else { '•' };
+    number.chars().enumerate().map(mask).collect()
+}
+
 /// The table (CO-5).
 pub fn can(rank: Rank, act: Act) -> bool {
     match act {
         Act::Look => true,
         Act::Trigger => at_least(rank, Role::Operator, Scope::Trigger),
-        Act::Run | Act::Export => at_least(rank, Role::Operator, Scope::Operator),
-        Act::Edit => at_least(rank, Role::Supervisor, Scope::Admin),
+        Act::Run | Act::Export | Act::SeeNumbers => at_least(rank, Role::Operator, Scope::Operator),
+        Act::Edit | Act::People => at_least(rank, Role::Supervisor, Scope::Admin),
         Act::Administer => at_least(rank, Role::Admin, Scope::Admin),
     }
 }
@@ -115,13 +145,13 @@ mod tests {
         }
         insta::assert_snapshot!(table, @r"
         role  viewer     look
-        role  operator   look trigger run export
-        role  supervisor look trigger run export edit
-        role  admin      look trigger run export edit administer
+        role  operator   look trigger run export see_numbers
+        role  supervisor look trigger run export edit people see_numbers
+        role  admin      look trigger run export edit administer people see_numbers
         scope read       look
         scope trigger    look trigger
-        scope operator   look trigger run export
-        scope admin      look trigger run export edit administer
+        scope operator   look trigger run export see_numbers
+        scope admin      look trigger run export edit administer people see_numbers
         ");
     }
 }

@@ -127,7 +127,7 @@ pub async fn sign_in(
         .verify(password.to_owned(), hash)
         .await
         .map_err(|_| SignInRefused::TooOften { retry_after_seconds: 5 })?;
-    let Some(user) = user.filter(|_| right) else {
+    let Some(user) = user.filter(|user| right && user.disabled_at.is_none()) else {
         tracing::warn!(address = address.map(tracing::field::display), "Sign-in failed");
         return Err(SignInRefused::WrongPassword);
     };
@@ -180,8 +180,8 @@ async fn read_session(session: &Session, app: &App) -> Result<Option<User>, Serv
         return Ok(None);
     }
     let user = match app.store.user(id).await {
-        Ok(user) => user,
-        Err(StoreError::NotFound(_)) => return Ok(None),
+        Ok(user) if user.disabled_at.is_none() => user,
+        Ok(_) | Err(StoreError::NotFound(_)) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     // Writing it moves the end of the session; once in five minutes is enough.

@@ -55,6 +55,12 @@ pub async fn update(
     Ok(app.store.update_bot(id, enabled.unwrap_or(bot.enabled), name, settings).await?)
 }
 
+/// Takes a bot away that no campaign uses.
+pub async fn delete(app: &App, who: &Who, id: BotId) -> Result<()> {
+    who.require(Act::Edit)?;
+    Ok(app.store.delete_bot(id).await?)
+}
+
 /// One, if it is there; whoever asks has been asked for his rank.
 pub(crate) async fn find(app: &App, id: BotId) -> Result<Option<Bot>> {
     Ok(app.store.bots().await?.into_iter().find(|bot| bot.id == id))

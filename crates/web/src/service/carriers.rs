@@ -47,6 +47,12 @@ pub async fn update(
     Ok(app.store.update_carrier(id, enabled, settings).await?)
 }
 
+/// Takes a disabled carrier away that was never used and has no numbers.
+pub async fn delete(app: &App, who: &Who, id: CarrierId) -> Result<()> {
+    who.require(Act::Administer)?;
+    Ok(app.store.delete_carrier(id).await?)
+}
+
 /// The settings as JSON, password and all: what a change is laid over. Not for
 /// anybody's eyes.
 pub(crate) fn settings_as_json(carrier: &Carrier) -> Map<String, Value> {

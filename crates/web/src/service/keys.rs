@@ -1,7 +1,8 @@
 //! API keys: shown once, kept as a hash.
 
 use campanile_domain::ids::KeyId;
-use campanile_store::rows::{Key, Scope};
+use campanile_store::rows::{Key, NewKey, Scope};
+use jiff::Timestamp;
 
 use crate::{
     app::App,
@@ -18,7 +19,15 @@ pub async fn list(app: &App, who: &Who) -> Result<Vec<Key>> {
 }
 
 /// A new key and its secret, which nobody can show again.
-pub async fn create(app: &App, who: &Who, name: String, scope: Scope) -> Result<(Key, String)> {
+///
+/// It is not taken any more from `expires_at` on.
+pub async fn create(
+    app: &App,
+    who: &Who,
+    name: String,
+    scope: Scope,
+    expires_at: Option<Timestamp>,
+) -> Result<(Key, String)> {
     who.require(Act::Administer)?;
     let name = name.trim().to_owned();
     if name.is_empty() {
@@ -27,8 +36,12 @@ pub async fn create(app: &App, who: &Who, name: String, scope: Scope) -> Result<
     if name.chars().count() > 200 {
         return Err(ServiceError::field("/name", "too_long", "use at most 200 characters"));
     }
+    if expires_at.is_some_and(|at| at <= app.now()) {
+        return Err(ServiceError::field("/expires_at", "past", "use a time that is to come"));
+    }
     let minted = mint_key();
-    let key = app.store.create_key(name, minted.prefix, minted.hash, scope, app.now()).await?;
+    let new = NewKey { name, prefix: minted.prefix, hash: minted.hash, scope, expires_at };
+    let key = app.store.add_key(new, app.now()).await?;
     Ok((key, minted.secret))
 }
 

@@ -25,6 +25,19 @@ pub struct NewNumber {
     pub direction: Direction,
 }
 
+/// What becomes other of a number; what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct NumberChange {
+    /// The carrier it belongs to.
+    pub carrier_id: Option<CarrierId>,
+    /// A name for people; blank takes it away.
+    pub label: Option<String>,
+    /// What it may be used for.
+    pub direction: Option<Direction>,
+    /// May be used at all.
+    pub enabled: Option<bool>,
+}
+
 /// All, in the order they were made.
 pub async fn list(app: &App, who: &Who) -> Result<Vec<Number>> {
     who.require(Act::Look)?;
@@ -51,9 +64,39 @@ pub async fn create(app: &App, who: &Who, new: NewNumber) -> Result<Number> {
             "use the international form, such as +911140001234",
         )
     })?;
-    let label = new.label.map(|label| label.trim().to_owned()).filter(|label| !label.is_empty());
+    let label = checked(new.label)?;
+    Ok(app.store.create_number(e164, new.carrier_id, label, new.direction, app.now()).await?)
+}
+
+/// Changed fields of a number; its digits stay.
+pub async fn update(app: &App, who: &Who, id: NumberId, change: NumberChange) -> Result<Number> {
+    who.require(Act::Administer)?;
+    let mut number = get(app, who, id).await?;
+    if let Some(carrier_id) = change.carrier_id {
+        number.carrier_id = carrier_id;
+    }
+    if change.label.is_some() {
+        number.label = checked(change.label)?;
+    }
+    if let Some(direction) = change.direction {
+        number.direction = direction;
+    }
+    if let Some(enabled) = change.enabled {
+        number.enabled = enabled;
+    }
+    Ok(app.store.update_number(number).await?)
+}
+
+/// Takes a number away that no campaign uses.
+pub async fn delete(app: &App, who: &Who, id: NumberId) -> Result<()> {
+    who.require(Act::Administer)?;
+    Ok(app.store.delete_number(id).await?)
+}
+
+fn checked(label: Option<String>) -> Result<Option<String>> {
+    let label = label.map(|label| label.trim().to_owned()).filter(|label| !label.is_empty());
     if label.as_deref().is_some_and(|label| label.chars().count() > 200) {
         return Err(ServiceError::field("/label", "too_long", "use at most 200 characters"));
     }
-    Ok(app.store.create_number(e164, new.carrier_id, label, new.direction, app.now()).await?)
+    Ok(label)
 }

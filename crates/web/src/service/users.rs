@@ -1,7 +1,10 @@
 //! People who sign in.
 
-use campanile_domain::field::FieldError;
-use campanile_store::{StoreError, rows::User};
+use campanile_domain::{field::FieldError, ids::UserId};
+use campanile_store::{
+    StoreError,
+    rows::{Role, SignIn, User, UserChange},
+};
 
 use crate::{
     app::App,
@@ -11,10 +14,109 @@ use crate::{
 
 /// All, in the order they were made.
 pub async fn list(app: &App, who: &Who) -> Result<Vec<User>> {
-    who.require(Act::Administer)?;
+    who.require(Act::People)?;
     let mut users = app.store.users().await?;
     users.sort_by_key(|user| user.id);
     Ok(users)
+}
+
+/// One.
+pub async fn get(app: &App, who: &Who, id: UserId) -> Result<User> {
+    who.require(Act::People)?;
+    Ok(app.store.user(id).await?)
+}
+
+/// A new user of one's own rank or below.
+pub async fn create(
+    app: &App,
+    who: &Who,
+    email: &str,
+    role: Role,
+    password: String,
+) -> Result<User> {
+    who.require(Act::People)?;
+    not_above(who, role)?;
+    let email = checked(email, &password)?;
+    let hash = hashed(app, password).await?;
+    Ok(app.store.create_user(email, role, hash, app.now()).await?)
+}
+
+/// Another role, password or access for a user of one's own rank or below; what is
+/// `None` stays. Nobody takes his own rank or access away.
+pub async fn change(
+    app: &App,
+    who: &Who,
+    id: UserId,
+    role: Option<Role>,
+    enabled: Option<bool>,
+    password: Option<String>,
+) -> Result<User> {
+    let user = get(app, who, id).await?;
+    not_above(who, user.role)?;
+    if let Some(role) = role {
+        not_above(who, role)?;
+    }
+    let is_less = role.is_some_and(|role| role != user.role) || enabled == Some(false);
+    if is_less {
+        not_himself(who, id)?;
+    }
+    let password_hash = match password {
+        None => None,
+        Some(password) => {
+            checked(&user.email, &password)?;
+            Some(hashed(app, password).await?)
+        }
+    };
+    let change = UserChange { role, password_hash, enabled };
+    Ok(app.store.change_user(id, change, app.now()).await?)
+}
+
+/// Takes another user of one's own rank or below away.
+pub async fn delete(app: &App, who: &Who, id: UserId) -> Result<()> {
+    let user = get(app, who, id).await?;
+    not_above(who, user.role)?;
+    not_himself(who, id)?;
+    Ok(app.store.delete_user(id).await?)
+}
+
+/// Where a user of one's own rank or below is signed in.
+pub async fn sign_ins(app: &App, who: &Who, id: UserId) -> Result<Vec<SignIn>> {
+    let user = get(app, who, id).await?;
+    not_above(who, user.role)?;
+    Ok(app.store.sign_ins(id, app.now()).await?)
+}
+
+/// Ends one sign-in of a user of one's own rank or below, or all.
+pub async fn end_sign_ins(app: &App, who: &Who, id: UserId, sign_in: Option<String>) -> Result<()> {
+    let user = get(app, who, id).await?;
+    not_above(who, user.role)?;
+    let is_one = sign_in.is_some();
+    match app.store.end_sign_ins(id, sign_in).await? {
+        0 if is_one => Err(ServiceError::NotFound("sign-in")),
+        _ => Ok(()),
+    }
+}
+
+fn not_above(who: &Who, role: Role) -> Result<()> {
+    if role <= who.role() { Ok(()) } else { Err(ServiceError::Forbidden(Act::People)) }
+}
+
+fn not_himself(who: &Who, id: UserId) -> Result<()> {
+    if who.actor.id != id.to_string() {
+        return Ok(());
+    }
+    Err(ServiceError::Conflict {
+        code: "yourself",
+        message: "nobody removes himself or changes his own role; ask somebody of your rank".into(),
+    })
+}
+
+async fn hashed(app: &App, password: String) -> Result<String> {
+    app.passwords
+        .hash(password)
+        .await
+        .map_err(|_| ServiceError::TooMany { retry_after_seconds: 5 })?
+        .map_err(|error| ServiceError::Internal(Box::new(error)))
 }
 
 /// Whether `token` opens the first-run page.
@@ -42,12 +144,7 @@ pub async fn create_first_admin(
         return Err(wrong_token());
     }
     let email = checked(email, password)?;
-    let hash = app
-        .passwords
-        .hash(password.to_owned())
-        .await
-        .map_err(|_| ServiceError::TooMany { retry_after_seconds: 5 })?
-        .map_err(|error| ServiceError::Internal(Box::new(error)))?;
+    let hash = hashed(app, password.to_owned()).await?;
     let token = app.first_run.take(token).ok_or_else(wrong_token)?;
     match app.store.create_first_user(email, hash, app.now()).await {
         Ok(user) => Ok(user),

@@ -63,6 +63,18 @@ const ROUTES: &[(&str, &str, Act, &str)] = &[
     ("GET", "/keys", Act::Administer, ""),
     ("POST", "/keys", Act::Administer, r#"{"name":"","scope":"read"}"#),
     ("DELETE", "/keys/{id}", Act::Administer, ""),
+    ("GET", "/users", Act::People, ""),
+    ("POST", "/users", Act::People, r#"{"email":"","role":"viewer","password":""}"#),
+    ("GET", "/users/{id}", Act::People, ""),
+    ("PATCH", "/users/{id}", Act::People, r#"{"enabled":true}"#),
+    ("DELETE", "/users/{id}", Act::People, ""),
+    ("GET", "/users/{id}/sign-ins", Act::People, ""),
+    ("DELETE", "/users/{id}/sign-ins", Act::People, ""),
+    ("DELETE", "/users/{id}/sign-ins/{sign_in}", Act::People, ""),
+    ("DELETE", "/carriers/{id}", Act::Administer, ""),
+    ("PATCH", "/numbers/{id}", Act::Administer, r#"{"label":""}"#),
+    ("DELETE", "/numbers/{id}", Act::Administer, ""),
+    ("DELETE", "/bots/{id}", Act::Edit, ""),
 ];
 
 /// What anybody may read.
@@ -76,11 +88,13 @@ pub(crate) fn address(route: &str) -> String {
         "bots" => "bot",
         "campaigns" => "cmp",
         "uploads" => "imp",
+        "users" => "usr",
         _ => "key",
     };
     let path = route
         .replace("{id}", &format!("{kind}_0000000000001"))
-        .replace("{contact_id}", "con_0000000000001");
+        .replace("{contact_id}", "con_0000000000001")
+        .replace("{sign_in}", "0123456789abcdef");
     format!("/api/v1{path}")
 }
 
@@ -149,7 +163,8 @@ async fn a_key_of_each_scope_may_do_its_part_on_every_route() {
                 Act::Look => true,
                 Act::Trigger => *scope >= Scope::Trigger,
                 Act::Run | Act::Export => *scope >= Scope::Operator,
-                Act::Edit | Act::Administer => *scope == Scope::Admin,
+                Act::SeeNumbers => *scope >= Scope::Operator,
+                Act::Edit | Act::Administer | Act::People => *scope == Scope::Admin,
             };
             assert_eq!(answer.status != 403, may, "{} {method} {route}", scope.word());
         }
@@ -169,8 +184,8 @@ async fn a_user_of_each_role_may_do_his_part_on_every_route() {
             let answer = server.send(request.body(Body::from(*body)).unwrap()).await;
             let may = match act {
                 Act::Look => true,
-                Act::Trigger | Act::Run | Act::Export => *role >= Role::Operator,
-                Act::Edit => *role >= Role::Supervisor,
+                Act::Trigger | Act::Run | Act::Export | Act::SeeNumbers => *role >= Role::Operator,
+                Act::Edit | Act::People => *role >= Role::Supervisor,
                 Act::Administer => *role == Role::Admin,
             };
             assert_eq!(answer.status != 403, may, "{} {method} {route}", role.word());
@@ -264,8 +279,8 @@ async fn the_console_lets_each_role_do_its_part() {
         for (method, route, act) in PAGES {
             let may = match act {
                 Act::Look => true,
-                Act::Trigger | Act::Run | Act::Export => role >= Role::Operator,
-                Act::Edit => role >= Role::Supervisor,
+                Act::Trigger | Act::Run | Act::Export | Act::SeeNumbers => role >= Role::Operator,
+                Act::Edit | Act::People => role >= Role::Supervisor,
                 Act::Administer => role == Role::Admin,
             };
             // What he may do is the matter of other tests.
