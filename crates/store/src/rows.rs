@@ -205,6 +205,23 @@ pub struct Attempt {
     pub variables: Option<String>,
 }
 
+/// A number that no campaign may dial (EX-4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoNotCall {
+    /// The number.
+    pub number: PhoneNumber,
+    /// Where it comes from, such as `manual`, `opt_out` or the name of a register.
+    pub source: String,
+    /// A note.
+    pub reason: Option<String>,
+    /// When it was listed.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: Actor,
+    /// Until when; `None` for good.
+    pub expires_at: Option<Timestamp>,
+}
+
 /// One contact that a program asks to be dialled (EX-1).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trigger {

@@ -13,6 +13,7 @@ mod claims;
 mod contacts;
 mod counters;
 mod dial;
+pub(crate) mod do_not_call;
 mod exclusions;
 mod failover;
 mod garbage;
@@ -114,14 +115,14 @@ impl Sqlite {
         Ok(())
     }
 
-    async fn write<T: Send + 'static>(
+    pub(crate) async fn write<T: Send + 'static>(
         &self,
         verb: impl FnOnce(&mut Batch<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.writer.write(Lane::People, verb).await
     }
 
-    async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {

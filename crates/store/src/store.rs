@@ -1,6 +1,7 @@
 //! The store: what may be asked of it.
 
 mod contact_files;
+mod do_not_call;
 mod people;
 mod programs;
 pub mod replies;

@@ -6,6 +6,7 @@ use campanile_domain::{
     contact::{ContactClass, ContactState},
     ids::{AttemptId, CampaignId, ContactId},
     outcome::{Ending, Outcome},
+    phone::PhoneNumber,
     result::ConversationResult,
     retry::{self, After},
     settings::Settings,
@@ -19,7 +20,7 @@ use crate::{
         batch::{Batch, RunNow},
         counters::{AttemptFacts, RunKey},
         dial::Dial,
-        exclusions, failover,
+        do_not_call, exclusions, failover,
         sql::{self, Cells, digits, ms},
     },
 };
@@ -204,7 +205,10 @@ pub(crate) fn finish(
     let run = batch.run(row.key)?;
     let not_sent = finish.report.ending == Ending::NotSent;
     let counted = dial.counted + u32::from(finish.counts);
-    let excluded = exclusions::is_excluded(batch.db, row.key.campaign, before.phone)?;
+    if finish.result.opt_out == Some(true) {
+        do_not_call::opt_out(batch, before.phone, now)?;
+    }
+    let excluded = is_barred(batch.db, row.key.campaign, before.phone, now)?;
     let after = After::of(finish, &run.settings, counted, run.end, excluded, now);
     let next = match retry::settle(&after) {
         // The run completed while this end was not known: its finals do not revive.
@@ -229,6 +233,16 @@ pub(crate) fn finish(
     end(batch, &row, &run, finish)?;
     batch.deltas().now(row.key, ms(now));
     Ok((row.key, dial.next()))
+}
+
+/// Whether the number may not be called again: excluded meanwhile, or on the do-not-call list.
+fn is_barred(
+    db: &Connection,
+    campaign: CampaignId,
+    number: PhoneNumber,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    Ok(exclusions::is_excluded(db, campaign, number)? || do_not_call::bars(db, number, now)?)
 }
 
 /// Whether a final state is final only because the attempts were used up: with
@@ -308,7 +322,7 @@ pub(crate) fn recover(
     let mut dial = before.clone();
     let counts = row.facts.counts;
     let counted = dial.counted + u32::from(counts);
-    let excluded = exclusions::is_excluded(batch.db, row.key.campaign, before.phone)?;
+    let excluded = is_barred(batch.db, row.key.campaign, before.phone, now)?;
     let Some(outcome) = row.facts.outcome else {
         let decide =
             |settings: &Settings| retry::settle_unknown(settings, counted, run.end, excluded, now);

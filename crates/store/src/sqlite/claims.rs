@@ -16,6 +16,7 @@ use crate::{
         chores::Budget,
         counters::RunKey,
         dial::{ACTIVE, DUE, Dial, FRESH, Line, WAITING, closed_state},
+        do_not_call,
         sql::{self, ms},
     },
     store::RecordRefused,
@@ -42,6 +43,10 @@ pub(crate) fn lease(
             break;
         }
         for before in due(batch.db, key, line, wanted, now)? {
+            if do_not_call::bars(batch.db, before.phone, now)? {
+                exclude(batch, &before)?;
+                continue;
+            }
             let after =
                 Dial { state: ContactState::Leased, epoch: before.epoch + 1, ..before.clone() };
             after.replace(batch, &before)?;
@@ -93,6 +98,11 @@ fn give_back(batch: &mut Batch<'_>, run: &RunNow, dial: &Dial) -> Result<(), Sto
     Ok(())
 }
 
+/// Its number may not be called any more.
+fn exclude(batch: &mut Batch<'_>, dial: &Dial) -> Result<(), StoreError> {
+    Ok(Dial { state: ContactState::Excluded, ..dial.clone() }.replace(batch, dial)?)
+}
+
 /// The contact that an attempt calls, unless it was excluded meanwhile or is not ours any
 /// more.
 pub(crate) fn held(
@@ -125,6 +135,10 @@ pub(crate) fn record(
     if !run.may_dial() {
         give_back(batch, &run, &before)?;
         return Ok(Err(RecordRefused::NotRunning));
+    }
+    if do_not_call::bars(batch.db, before.phone, new.at)? {
+        exclude(batch, &before)?;
+        return Ok(Err(RecordRefused::Excluded));
     }
     attempt::insert(batch, key, new)?;
     let after = Dial {

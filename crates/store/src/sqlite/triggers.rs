@@ -17,7 +17,7 @@ use crate::{
     sqlite::{
         batch::{Batch, RunNow},
         dial::{Dial, Line},
-        exclusions, metadata,
+        do_not_call, exclusions, metadata,
         sql::{self, digits, ms},
     },
     store::Change,
@@ -57,6 +57,9 @@ pub(crate) fn trigger(
     }
     let run = batch.current_run(trigger.campaign)?;
     check_open(&run, now)?;
+    if do_not_call::bars(batch.db, trigger.number, now)? {
+        return Err(StoreError::conflict("excluded", "the number is on the do-not-call list"));
+    }
     if exclusions::bars(batch.db, &run, trigger.number, &trigger.metadata)? {
         return Err(StoreError::conflict(
             "excluded",

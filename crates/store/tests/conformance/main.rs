@@ -4,6 +4,7 @@
 
 mod campaigns;
 mod dialling;
+mod do_not_call;
 mod exclusions;
 mod failover;
 mod imports;
