@@ -13,7 +13,7 @@ use crate::{
     phone::{self, PhoneNumber},
     result::ConversationResult,
     settings::Settings,
-    window::Window,
+    window::{Hours, Window},
 };
 
 /// A body: any bytes are fine.
@@ -80,18 +80,17 @@ pub fn settings(bytes: &[u8]) {
     assert!(settings.check().is_empty(), "what was taken is right");
     let json = serde_json::to_string(&settings).expect("settings are plain data");
     assert_eq!(serde_json::from_str::<Settings>(&json).ok().as_ref(), Some(&settings), "{json}");
-    hours(&settings.window, bytes);
+    hours(settings.hours(), true, bytes);
     let _ = settings.seat_patience_ms();
 }
 
 /// A calling window, right or wrong.
 pub fn window(bytes: &[u8]) {
     let Ok(window) = serde_json::from_slice::<Window>(bytes) else { return };
-    hours(&window, bytes);
+    hours(Hours::new(std::slice::from_ref(&window), &[]), window.check().is_ok(), bytes);
 }
 
-fn hours(window: &Window, bytes: &[u8]) {
-    let is_right = window.check().is_ok();
+fn hours(window: Hours<'_>, is_right: bool, bytes: &[u8]) {
     let some_second =
         bytes.iter().fold(0i64, |sum, byte| (sum * 131 + i64::from(*byte)) % 4_000_000_007);
     for second in [some_second, Timestamp::MIN.as_second(), Timestamp::MAX.as_second()] {

@@ -30,6 +30,24 @@ impl JsonSchema for Time {
     }
 }
 
+/// A day of the calendar. Stands for `jiff::civil::Date`, as [`Time`] for a timestamp.
+#[derive(Debug)]
+pub struct Date;
+
+impl JsonSchema for Date {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Date".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date", "examples": ["2030-01-26"] })
+    }
+}
+
 impl JsonSchema for PhoneNumber {
     fn inline_schema() -> bool {
         true

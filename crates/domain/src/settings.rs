@@ -1,5 +1,8 @@
 //! The settings of a campaign (api.md): read, patched and checked in one place.
 
+mod tuning;
+mod windows;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -96,8 +99,15 @@ pub struct Settings {
     pub always_on: bool,
     /// Seats: the most calls connected to the bot at once (DI-2).
     pub concurrency: u32,
-    /// When calling is allowed.
+    /// When calling is allowed; the first window where there are several.
     pub window: Window,
+    /// Every window, where a day has several (DI-1); empty when `window` is the only one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
+    /// Days of the campaign's zone on which nobody is called, `YYYY-MM-DD` (DI-1).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<crate::schema::Date>")]
+    pub holidays: Vec<jiff::civil::Date>,
     /// Country of national numbers, ISO 3166-1 alpha-2.
     pub default_country: String,
     /// Give up ringing after this many seconds, at least 15.
@@ -162,6 +172,8 @@ impl Default for Settings {
             always_on: false,
             concurrency: 50,
             window: Window::default(),
+            windows: Vec::new(),
+            holidays: Vec::new(),
             default_country: "IN".into(),
             ring_timeout_seconds: 45,
             max_attempts: 3,
@@ -235,8 +247,9 @@ impl Settings {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let settings: Self = serde_json::from_value(Value::Object(whole))
+        let mut settings: Self = serde_json::from_value(Value::Object(whole))
             .map_err(|error| vec![FieldError::new("", "invalid", error.to_string())])?;
+        settings.settle_windows(patch).map_err(|error| vec![error])?;
         let errors = settings.check();
         if errors.is_empty() { Ok(settings) } else { Err(errors) }
     }
@@ -269,9 +282,6 @@ impl Settings {
         }
         if !(1..=100_000).contains(&self.concurrency) {
             fault("/concurrency", "out_of_range", "use 1 to 100000 seats");
-        }
-        if let Err(message) = self.window.check() {
-            fault(message.0, "invalid_window", message.1);
         }
         if !crate::phone::is_country(&self.default_country) {
             fault(
@@ -366,64 +376,10 @@ impl Settings {
         if self.fail_after_minutes == 0 {
             fault("/fail_after_minutes", "out_of_range", "use at least 1 minute");
         }
+        errors.extend(self.hours().check(self.windows.is_empty()));
         errors
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn faults(patch: Value) -> Vec<(String, &'static str)> {
-        let Value::Object(patch) = patch else { panic!("an object") };
-        let settings = Settings { name: "Reminders".into(), ..Settings::default() };
-        let errors = settings.patched(&patch).err().unwrap_or_default();
-        errors.into_iter().map(|error| (error.pointer, error.code)).collect()
-    }
-
-    #[test]
-    fn the_defaults_stand_once_there_is_a_name() {
-        assert_eq!(faults(json!({})), []);
-        let nameless = Settings::default().check();
-        assert_eq!(nameless.len(), 1, "{nameless:?}");
-    }
-
-    #[test]
-    fn each_fault_names_its_field() {
-        let table = [
-            (json!({ "colour": "red" }), "/colour", "unknown"),
-            (json!({ "concurrency": "many" }), "/concurrency", "invalid"),
-            (json!({ "concurrency": 0 }), "/concurrency", "out_of_range"),
-            (json!({ "ring_timeout_seconds": 14 }), "/ring_timeout_seconds", "out_of_range"),
-            (json!({ "retry_on_system": ["completed"] }), "/retry_on_system", "not_retryable"),
-            (json!({ "always_on": true, "mode": "single_day" }), "/always_on", "needs_continuous"),
-            (json!({ "default_country": "Narnia" }), "/default_country", "unknown_country"),
-            (json!({ "allowed_countries": [] }), "/allowed_countries", "out_of_range"),
-            (json!({ "allowed_countries": ["IN", "in"] }), "/allowed_countries", "unknown_country"),
-            (json!({ "abandon_after_ms": 30_001 }), "/abandon_after_ms", "out_of_range"),
-            (json!({ "pacing": { "ratio": 0.9 } }), "/pacing/ratio", "out_of_range"),
-            (json!({ "pacing": { "grace_ms": 30_001 } }), "/pacing/grace_ms", "out_of_range"),
-            (
-                json!({ "stop_redials_after_seconds": 10, "redial_only_under_seconds": 20 }),
-                "/redial_only_under_seconds",
-                "out_of_range",
-            ),
-        ];
-        for (patch, pointer, code) in table {
-            assert_eq!(faults(patch.clone()), [(pointer.to_owned(), code)], "{patch}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_built_is_refused_and_not_ignored() {
-        let patch = json!({
-            "pacing": { "mode": "predictive" }, "amd": { "enabled": true },
-            "config_url": "https://example.com/dialler.json", "starts_at": "2026-12-01T09:00:00Z",
-        });
-        let faults = faults(patch);
-        assert_eq!(faults.len(), 4, "{faults:?}");
-        assert!(faults.iter().all(|(_, code)| *code == "not_supported"), "{faults:?}");
-    }
-}
+mod tests;

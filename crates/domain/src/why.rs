@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::words;
+use crate::{outcome::words, window::Hours};
 
 words! {
     /// What holds dialling back. The word is stable: API, metrics and help
@@ -62,4 +62,12 @@ pub struct Reason {
     pub sentence: String,
     /// When it is expected to pass.
     pub until: Option<Timestamp>,
+}
+
+/// That the hours are closed, and why (DI-1).
+pub fn outside(hours: Hours<'_>, now: Timestamp) -> String {
+    if hours.is_holiday(now) {
+        return "Today is a holiday of the campaign".to_owned();
+    }
+    format!("Outside the calling window {} {}", hours.spans(), hours.zone_name())
 }

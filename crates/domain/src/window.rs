@@ -8,6 +8,10 @@ use jiff::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod hours;
+
+pub use self::hours::{HOLIDAYS_MAX, Hours, WINDOWS_MAX};
+
 /// A daily calling window in an IANA zone. An instant is inside when its
 /// wall-clock time in the zone lies in [start, end) on a working day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -65,74 +69,65 @@ impl Default for Window {
     }
 }
 
-/// How far `next_change` looks: a week and the days on either side.
-const DAYS_AHEAD: usize = 9;
-
 impl Window {
-    /// Pointer and message of the first fault.
+    /// Field and message of the first fault.
     pub fn check(&self) -> Result<(), (&'static str, &'static str)> {
-        let start = minutes(&self.start).ok_or(("/window/start", "use HH:MM, such as 09:00"))?;
-        let end =
-            minutes(&self.end).ok_or(("/window/end", "use HH:MM, such as 21:00, or 24:00"))?;
+        let start = minutes(&self.start).ok_or(("/start", "use HH:MM, such as 09:00"))?;
+        let end = minutes(&self.end).ok_or(("/end", "use HH:MM, such as 21:00, or 24:00"))?;
         if end <= start {
             return Err((
-                "/window/end",
+                "/end",
                 "the end must be after the start; a window over midnight is two windows",
             ));
         }
         if TimeZone::get(&self.timezone).is_err() {
-            return Err(("/window/timezone", "use an IANA zone such as Asia/Kolkata"));
+            return Err(("/timezone", "use an IANA zone such as Asia/Kolkata"));
         }
         if self.days.is_empty() {
-            return Err(("/window/days", "choose at least one day"));
+            return Err(("/days", "choose at least one day"));
         }
         Ok(())
     }
 
     /// Whether `now` is inside. A window that cannot be evaluated is closed.
     pub fn is_open(&self, now: Timestamp) -> bool {
-        let (Some(start), Some(end)) = (minutes(&self.start), minutes(&self.end)) else {
-            return false;
-        };
-        let Ok(local) = now.in_tz(&self.timezone) else { return false };
-        let minute = local.hour() as i16 * 60 + local.minute() as i16;
-        self.days.contains(&Day::of(local.weekday())) && (start..end).contains(&minute)
+        self.hours().is_open(now)
     }
 
     /// The next instant after `now` at which `is_open` changes, looking nine days
     /// ahead: `None` when the window never closes, or cannot be evaluated.
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        let zone = TimeZone::get(&self.timezone).ok()?;
-        let open = self.is_open(now);
-        let mut days = zone.to_datetime(now).date().yesterday().ok()?;
-        let mut edges: Vec<Timestamp> = Vec::with_capacity(4 * DAYS_AHEAD);
-        for _ in 0..DAYS_AHEAD + 2 {
-            for minute in [minutes(&self.start)?, minutes(&self.end)?] {
-                edges.extend(instants(&zone, days, minute)?);
-            }
-            days = days.tomorrow().ok()?;
-        }
-        let last = edges.iter().copied().max()?;
-        // Where the zone's offset changes the wall clock jumps, into or out of the
-        // window.
-        edges.extend(
-            zone.following(now).map(|change| change.timestamp()).take_while(|at| *at <= last),
-        );
-        edges.sort_unstable();
-        edges.into_iter().filter(|at| *at > now).find(|at| self.is_open(*at) != open)
+        self.hours().next_change(now)
     }
 
     /// `at` itself when the window is open then, else the instant it opens next.
     pub fn open_from(&self, at: Timestamp) -> Option<Timestamp> {
-        if self.is_open(at) { Some(at) } else { self.next_change(at) }
+        self.hours().open_from(at)
     }
 
     /// The end of a single-day campaign's day: where the window ends on the calendar
     /// day of the first window open at or after `start`.
     pub fn day_end(&self, start: Timestamp) -> Option<Timestamp> {
-        let zone = TimeZone::get(&self.timezone).ok()?;
-        let day = zone.to_datetime(self.open_from(start)?).date();
-        instants(&zone, day, minutes(&self.end)?)?.into_iter().max()
+        self.hours().day_end(start)
+    }
+
+    fn hours(&self) -> Hours<'_> {
+        Hours::new(std::slice::from_ref(self), &[])
+    }
+
+    /// Whether a minute of such a day is inside.
+    fn holds(&self, day: Day, minute: i16) -> bool {
+        let (Some(start), Some(end)) = (minutes(&self.start), minutes(&self.end)) else {
+            return false;
+        };
+        self.days.contains(&day) && (start..end).contains(&minute)
+    }
+
+    /// Whether some minute of some day is inside both.
+    fn overlaps(&self, other: &Self) -> bool {
+        let span = |window: &Self| Some((minutes(&window.start)?, minutes(&window.end)?));
+        let (Some(one), Some(two)) = (span(self), span(other)) else { return false };
+        one.0 < two.1 && two.0 < one.1 && self.days.iter().any(|day| other.days.contains(day))
     }
 }
 

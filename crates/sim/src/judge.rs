@@ -268,14 +268,14 @@ impl Judge {
         if setup.status != Status::Running {
             return Err(format!("{who} leaves while the campaign is {}", setup.status.word()));
         }
-        if !setup.settings.window.is_open(wall) {
+        if !setup.settings.hours().is_open(wall) {
             return Err(format!("{who} leaves outside the window, at {wall}"));
         }
         if !setup.bot.as_ref().is_some_and(|bot| bot.enabled) {
             return Err(format!("{who} leaves without a bot"));
         }
         if setup.settings.mode == campanile_domain::settings::Mode::SingleDay
-            && setup.settings.window.day_end(setup.started_at).is_none_or(|end| wall >= end)
+            && setup.settings.hours().day_end(setup.started_at).is_none_or(|end| wall >= end)
         {
             return Err(format!("{who} leaves after its single day"));
         }

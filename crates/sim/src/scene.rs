@@ -181,7 +181,7 @@ impl Scene {
     /// off for the night, or its clock jumps.
     fn end_of_day(&mut self, rng: &mut StdRng, index: usize, at: Timestamp) {
         let settings = &self.campaigns[index].settings;
-        let Some(end) = settings.window.day_end(at) else { return };
+        let Some(end) = settings.hours().day_end(at) else { return };
         if settings.mode != Mode::SingleDay {
             return;
         }

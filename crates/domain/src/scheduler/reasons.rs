@@ -15,7 +15,7 @@ use crate::{
     guard::day::Reached,
     live::{LiveState, LiveView},
     pacing::Eased,
-    why::{Reason, ReasonCode},
+    why::{self, Reason, ReasonCode},
 };
 
 /// Contacts named in a view, at most.
@@ -113,13 +113,9 @@ impl Scheduler {
             return Some(because(ReasonCode::OutsideWindow, sentence));
         }
         if !run.window.is_open {
-            let window = &setup.settings.window;
             return Some(Reason {
                 code: ReasonCode::OutsideWindow,
-                sentence: format!(
-                    "Outside the calling window {}–{} {}",
-                    window.start, window.end, window.timezone
-                ),
+                sentence: why::outside(setup.settings.hours(), now),
                 until: run.window.changes_at,
             });
         }

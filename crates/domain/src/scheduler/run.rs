@@ -12,7 +12,7 @@ use crate::{
     phone::PhoneNumber,
     settings::Mode,
     setup::{CampaignSetup, QueueState},
-    window::Window,
+    window::Hours,
 };
 
 /// A question that had no effect is put again after this.
@@ -88,7 +88,7 @@ pub(super) struct WindowState {
 }
 
 impl WindowState {
-    fn of(window: &Window, now: Timestamp) -> Self {
+    fn of(window: Hours<'_>, now: Timestamp) -> Self {
         let changes_at = window.next_change(now);
         let look_again_at = changes_at.unwrap_or(now + WINDOW_BELIEF).min(now + WINDOW_BELIEF);
         Self { is_open: window.is_open(now), changes_at, seen_at: now, look_again_at }
@@ -103,7 +103,7 @@ impl Run {
     pub(super) fn new(setup: CampaignSetup, now: Timestamp) -> Self {
         let mut run = Self {
             pacing: Pacing::of(&setup.settings.pacing),
-            window: WindowState::of(&setup.settings.window, now),
+            window: WindowState::of(setup.settings.hours(), now),
             day_end: None,
             claims: VecDeque::new(),
             parked: Vec::new(),
@@ -150,7 +150,7 @@ impl Run {
         self.figures.set_sums(setup.sums);
         self.setup = setup;
         if !same_settings {
-            self.window = WindowState::of(&self.setup.settings.window, now);
+            self.window = WindowState::of(self.setup.settings.hours(), now);
             self.day_end = self.find_day_end();
         }
     }
@@ -164,7 +164,7 @@ impl Run {
 
     fn find_day_end(&self) -> Option<Timestamp> {
         match self.setup.settings.mode {
-            Mode::SingleDay => self.setup.settings.window.day_end(self.setup.started_at),
+            Mode::SingleDay => self.setup.settings.hours().day_end(self.setup.started_at),
             Mode::Continuous => None,
         }
     }
@@ -172,7 +172,7 @@ impl Run {
     /// Looks at the clock.
     pub(super) fn look(&mut self, now: Timestamp) {
         if self.window.is_stale(now) {
-            self.window = WindowState::of(&self.setup.settings.window, now);
+            self.window = WindowState::of(self.setup.settings.hours(), now);
         }
         if self.lease_asked_at.is_some_and(|asked| is_over(asked, ANSWER_MAX, now)) {
             self.lease_asked_at = None;

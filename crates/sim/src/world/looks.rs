@@ -14,7 +14,7 @@ impl World {
     pub(super) fn holds_in_vain(&self, index: usize) -> bool {
         let campaign = &self.store.campaigns[index];
         let may_dial =
-            campaign.status == Status::Running && campaign.settings.window.is_open(self.wall());
+            campaign.status == Status::Running && campaign.settings.hours().is_open(self.wall());
         let claimed = campaign.contacts.iter().any(|contact| contact.state == ContactState::Leased);
         claimed && !may_dial && self.store_answers()
     }
@@ -51,13 +51,13 @@ impl World {
             carrier.enabled && used < carrier.settings.channels as usize
         });
         let over = settings.mode == Mode::SingleDay
-            && settings.window.day_end(campaign.started_at).is_none_or(|end| wall >= end);
+            && settings.hours().day_end(campaign.started_at).is_none_or(|end| wall >= end);
         campaign.status == Status::Running
             && !over
             && self.store_answers()
             && self.weather.iter().all(|weather| *weather == Weather::Fair)
             && self.store.bot.as_ref().is_some_and(|bot| bot.enabled)
-            && settings.window.is_open(wall)
+            && settings.hours().is_open(wall)
             && queue.waiting > 0
             && queue.next_due.is_some_and(|due| due <= wall)
             && calls < settings.concurrency as usize

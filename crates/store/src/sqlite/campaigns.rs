@@ -79,10 +79,20 @@ pub(crate) fn update(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let run = batch.current_run(id)?;
-    if !run.status.is_editable() {
+    if run.status == Status::Running {
+        if let Some(field) = run.settings.locked_while_running(settings) {
+            return Err(StoreError::conflict(
+                "locked",
+                format!(
+                    "`{field}` is locked while the campaign runs; pause it first. Concurrency \
+                     and the ends of the windows can be changed"
+                ),
+            ));
+        }
+    } else if !run.status.is_editable() {
         return Err(StoreError::conflict(
             "wrong_state",
-            format!("a {} campaign cannot be edited; pause it first", run.status.word()),
+            format!("a {} campaign cannot be edited", run.status.word()),
         ));
     }
     let has_run = run.key.run > 1 || run.started_at.is_some();
@@ -101,7 +111,7 @@ pub(crate) fn update(
         }
     }
     check(batch.db, settings)?;
-    let changed = changed_fields(&run.settings, settings)?;
+    let changed = run.settings.changed(settings);
     if changed.is_empty() {
         return Ok(());
     }
@@ -110,25 +120,13 @@ pub(crate) fn update(
         "UPDATE campaign SET settings = ?2, folded_name = ?3 WHERE id = ?1",
         params![id.0, serde_json::to_string(settings)?, settings.name.to_lowercase()],
     )?;
-    activity::append(batch, id, by, "edit", &changed.join(", "), now)?;
+    let action = if run.status == Status::Running { "tune" } else { "edit" };
+    activity::append(batch, id, by, action, &changed.join(", "), now)?;
     batch.changed(id);
     if run.started_at.is_some() {
         runs::write_revision(batch, id, now)?;
     }
     Ok(())
-}
-
-/// The names of the fields whose values differ.
-fn changed_fields(before: &Settings, after: &Settings) -> Result<Vec<String>, StoreError> {
-    let (before, after) = (serde_json::to_value(before)?, serde_json::to_value(after)?);
-    let fields = [&before, &after].into_iter().filter_map(|each| each.as_object()).flatten();
-    let mut changed: Vec<String> = Vec::new();
-    for (field, _) in fields {
-        if before.get(field) != after.get(field) && !changed.contains(field) {
-            changed.push(field.clone());
-        }
-    }
-    Ok(changed)
 }
 
 /// Settings that no campaign can have, and names of bots and numbers that there are

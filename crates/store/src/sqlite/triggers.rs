@@ -73,7 +73,7 @@ pub(crate) fn trigger(
     };
     let may_be_dialled = run.status == Status::Running
         && dial.state.class() == ContactClass::Waiting
-        && run.settings.window.is_open(now);
+        && run.settings.hours().is_open(now);
     let taken = Taken {
         contact: dial.contact,
         run: run.key.run,
@@ -100,7 +100,7 @@ fn check_open(run: &RunNow, now: Timestamp) -> Result<(), StoreError> {
             ));
         }
     }
-    if run.settings.mode == Mode::SingleDay && !run.settings.window.is_open(now) {
+    if run.settings.mode == Mode::SingleDay && !run.settings.hours().is_open(now) {
         return Err(StoreError::conflict(
             "outside_window",
             "the campaign runs for a single day, and its calling window is closed now",

@@ -26,7 +26,7 @@ async fn a_new_campaign_is_a_draft_of_run_1() {
 }
 
 #[tokio::test]
-async fn a_campaign_is_edited_in_draft_and_paused_only() {
+async fn a_campaign_is_edited_in_draft_and_paused_and_only_tuned_while_it_runs() {
     let world = World::new().await;
     let id = world.draft(1).await;
     let renamed = Settings { name: "Winter".into(), ..world.settings() };
@@ -35,8 +35,14 @@ async fn a_campaign_is_edited_in_draft_and_paused_only() {
 
     world.store.start(id, operator(), t0()).await.unwrap();
     let faster = Settings { concurrency: 7, ..renamed.clone() };
-    let refused = world.store.update_campaign(id, faster.clone(), operator(), after(1)).await;
-    assert_eq!(code(refused), "wrong_state");
+    let tuned = Settings { concurrency: 6, ..renamed.clone() };
+    let tuned = world.store.update_campaign(id, tuned, operator(), after(1)).await.unwrap();
+    assert_eq!((tuned.settings.concurrency, tuned.revision), (6, 2));
+    let log = world.store.activity(id).await.unwrap();
+    assert_eq!((log[0].action.as_str(), log[0].detail.as_str()), ("tune", "concurrency"));
+    let harder = Settings { max_attempts: 9, ..faster.clone() };
+    let refused = world.store.update_campaign(id, harder, operator(), after(1)).await.unwrap_err();
+    assert!(refused.to_string().contains("`max_attempts` is locked"), "{refused}");
 
     world.store.pause(id, operator(), after(2)).await.unwrap();
     let other_bot = Settings { bot_id: None, ..renamed.clone() };
@@ -47,9 +53,9 @@ async fn a_campaign_is_edited_in_draft_and_paused_only() {
 
     let edited =
         world.store.update_campaign(id, faster.clone(), operator(), after(4)).await.unwrap();
-    assert_eq!((edited.settings.concurrency, edited.revision), (7, 2));
+    assert_eq!((edited.settings.concurrency, edited.revision), (7, 3));
     let again = world.store.update_campaign(id, faster, operator(), after(5)).await.unwrap();
-    assert_eq!(again.revision, 2, "nothing changed");
+    assert_eq!(again.revision, 3, "nothing changed");
     let log = world.store.activity(id).await.unwrap();
     assert_eq!((log[0].action.as_str(), log[0].detail.as_str()), ("edit", "concurrency"));
 }

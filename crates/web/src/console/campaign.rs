@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use campanile_domain::{
     campaign::Status, contact::ContactClass, field::FieldError, live::LiveView, phone::PhoneNumber,
-    window::Window,
+    window::Hours,
 };
 use campanile_store::rows::{Activity, Campaign, Import, RunFigures};
 use jiff::Timestamp;
@@ -230,11 +230,11 @@ fn dialling_seconds(campaign: &Campaign, activity: &[Activity], now: Timestamp) 
         })
         .collect();
     edges.push((end, false));
-    let window = &campaign.settings.window;
+    let hours = campaign.settings.hours();
     let (mut sum, mut from, mut on) = (0, started.at, true);
     for (at, next) in edges {
         if on {
-            sum += open_seconds(window, from, at);
+            sum += open_seconds(hours, from, at);
         }
         (from, on) = (at, next);
     }
@@ -242,15 +242,15 @@ fn dialling_seconds(campaign: &Campaign, activity: &[Activity], now: Timestamp) 
 }
 
 /// Seconds between `from` and `to` in which the window was open.
-fn open_seconds(window: &Window, from: Timestamp, to: Timestamp) -> u64 {
+fn open_seconds(hours: Hours<'_>, from: Timestamp, to: Timestamp) -> u64 {
     let (mut sum, mut at) = (0, from);
     // A window changes at most a few times a day; a year's run stays in bounds.
     for _ in 0..4_000 {
         if at >= to {
             break;
         }
-        let next = window.next_change(at).filter(|next| *next > at).map_or(to, |next| next.min(to));
-        if window.is_open(at) {
+        let next = hours.next_change(at).filter(|next| *next > at).map_or(to, |next| next.min(to));
+        if hours.is_open(at) {
             sum += seconds_between(at, next);
         }
         at = next;

@@ -33,7 +33,8 @@ pub async fn create(app: &App, who: &Who, patch: &Map<String, Value>) -> Result<
     Ok(app.store.create_campaign(settings, who.actor.clone(), app.now()).await?)
 }
 
-/// The settings of a draft or paused campaign with these laid over them (CL-11).
+/// The settings of a campaign with these laid over them: any of a draft or paused one
+/// (CL-11), few of a running one (CL-19).
 pub async fn update(
     app: &App,
     who: &Who,
@@ -42,15 +43,6 @@ pub async fn update(
 ) -> Result<Campaign> {
     who.require(Act::Edit)?;
     let campaign = app.store.campaign(id).await?;
-    if !campaign.status.is_editable() {
-        return Err(ServiceError::Conflict {
-            code: "wrong_state",
-            message: format!(
-                "a {} campaign cannot be edited; only a draft or a paused one can",
-                campaign.status.word()
-            ),
-        });
-    }
     let settings = campaign.settings.patched(patch).map_err(ServiceError::Invalid)?;
     Ok(app.store.update_campaign(id, settings, who.actor.clone(), app.now()).await?)
 }

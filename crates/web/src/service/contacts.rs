@@ -9,7 +9,7 @@ use campanile_domain::{
     guard,
     ids::{CampaignId, ContactId, ImportId},
     live::LiveView,
-    why::{Reason, ReasonCode},
+    why::{self, Reason, ReasonCode},
 };
 use campanile_store::rows::{Campaign, Contact, ContactFilter, Import, RejectedRow};
 use futures_util::Stream;
@@ -120,13 +120,10 @@ pub fn waiting_for(
         };
         hold(ReasonCode::RetryWait, sentence, Some(due));
     }
-    let window = &campaign.settings.window;
-    if !window.is_open(now) {
-        let sentence = format!(
-            "Outside the calling window {}–{} {}.",
-            window.start, window.end, window.timezone
-        );
-        hold(ReasonCode::OutsideWindow, &sentence, window.next_change(now));
+    let hours = campaign.settings.hours();
+    if !hours.is_open(now) {
+        let sentence = why::outside(hours, now) + ".";
+        hold(ReasonCode::OutsideWindow, &sentence, hours.next_change(now));
     }
     if campaign.status == Status::Running {
         match live {

@@ -124,7 +124,8 @@ async fn a_campaign_lives_from_draft_to_completed() {
     insta::assert_snapshot!("campaign_started", server.show(&started));
     insta::assert_snapshot!("campaign_started_twice", server.show(&act("start").await));
     let edit = server.patch(&path, json!({"max_attempts": 2})).await;
-    assert_eq!(edit.json()["code"], "wrong_state");
+    assert_eq!((edit.status.as_u16(), &edit.json()["code"]), (409, &json!("locked")));
+    assert!(edit.text().contains("`max_attempts`"), "{}", edit.text());
     server.pass(60);
     assert_eq!(act("pause").await.json()["status"], "paused");
     let locked = server.patch(&path, json!({"name": "Other"})).await;
@@ -225,4 +226,32 @@ async fn live_says_why_nothing_is_dialled() {
     let stats = server.get(&format!("{path}/stats")).await;
     insta::assert_snapshot!("stats", server.show(&stats));
     assert_eq!(server.get(&format!("{path}/stats?run=2")).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_running_campaign_is_tuned_by_the_same_patch() {
+    let server = Server::start().await;
+    let path = server.draft().await;
+    let file = format!("phone_number,name\n+{PHONE},Asha\n");
+    assert_eq!(server.csv(&format!("{path}/contacts"), file).await.status, 200);
+    let windows = json!({"windows": [{"end": "12:00"}, {"start": "14:00", "end": "18:00"}]});
+    let two = server.patch(&path, windows).await.json();
+    assert_eq!(
+        (&two["window"]["end"], &two["windows"][1]["end"]),
+        (&json!("12:00"), &json!("18:00"))
+    );
+    assert_eq!(server.post(&format!("{path}/start"), json!({})).await.status, 200);
+
+    let later = json!({
+        "concurrency": 9, "windows": [{"end": "12:30"}, {"start": "14:00", "end": "19:00"}],
+    });
+    let tuned = server.patch(&path, later).await.json();
+    assert_eq!((&tuned["concurrency"], &tuned["revision"]), (&json!(9), &json!(2)));
+    assert_eq!(tuned["windows"][1]["end"], "19:00");
+    for locked in ["holidays", "priority"] {
+        let value = if locked == "holidays" { json!(["2030-01-26"]) } else { json!(5) };
+        let refused = server.patch(&path, json!({locked: value})).await;
+        assert_eq!((refused.status.as_u16(), &refused.json()["code"]), (409, &json!("locked")));
+        assert!(refused.text().contains(&format!("`{locked}`")), "{}", refused.text());
+    }
 }

@@ -34,7 +34,7 @@ pub(super) fn panel(view: &View) -> Markup {
                     @match settings.bot_id { Some(id) => code { (id) }, None => "None" }
                 }, view.bot.as_ref().map(|bot| bot.name.as_str())))
                 (row("Concurrency", settings.concurrency.to_string(), Some("most calls with the bot at once")))
-                (row("Time Window", format!("{}–{}", settings.window.start, settings.window.end), Some(&settings.window.timezone)))
+                (row("Time Window", settings.hours().spans(), Some(&settings.window.timezone)))
                 (row("Working Days", days(&settings.window.days), Some(match settings.mode {
                     Mode::SingleDay => "single day: what waits at its end is closed",
                     Mode::Continuous => "goes on at the next window",

@@ -186,14 +186,9 @@ pub(super) fn before_start(view: &View) -> Markup {
         ),
         (
             "Calling window",
-            match settings.window.check() {
-                Ok(()) => Ok(format!(
-                    "{}–{} {}",
-                    settings.window.start,
-                    settings.window.end,
-                    view.clock.zone_name()
-                )),
-                Err((_, message)) => Err(lacks(message, &edit, "Mend it")),
+            match settings.hours().check(true).first() {
+                None => Ok(format!("{} {}", settings.hours().spans(), view.clock.zone_name())),
+                Some(fault) => Err(lacks(&fault.message, &edit, "Mend it")),
             },
         ),
     ];

@@ -2,7 +2,7 @@
 
 mod scene;
 
-use campanile_domain::settings::Settings;
+use campanile_domain::{settings::Settings, window::Window};
 
 use self::scene::*;
 use super::{actions::Button, *};
