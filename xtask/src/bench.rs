@@ -8,7 +8,7 @@ pub(crate) mod overload;
 mod page;
 mod process;
 mod report;
-mod server;
+pub(crate) mod server;
 mod signalling;
 mod sipp;
 mod store;

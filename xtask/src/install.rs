@@ -44,6 +44,36 @@ pub(crate) fn missing_tools() -> Result<()> {
     Machine::this().install(TOOLS)
 }
 
+/// Version of Schemathesis that the API is tested with: another one may ask for more.
+const SCHEMATHESIS: &str = "4.32.5";
+
+/// Where Schemathesis is, in a virtual environment within the target directory; installed
+/// there when it is not.
+pub(crate) fn schemathesis(target: &Path) -> Result<PathBuf> {
+    let home = target.join(format!("schemathesis-{SCHEMATHESIS}"));
+    let program = home.join("bin/schemathesis");
+    if is_executable(&program) {
+        return Ok(program);
+    }
+    let machine = Machine::this();
+    let has_venv = machine.command("python3").args(["-c", "import ensurepip, venv"]).status();
+    if !has_venv.is_ok_and(|status| status.success()) {
+        let by_hand = "apt-get install python3-venv";
+        let prefix = machine.how_to_be_root().with_context(|| format!("as root: {by_hand}"))?;
+        let install = ["install", "--yes", "--no-install-recommends", "python3-venv"];
+        for arguments in [&["update"][..], &install] {
+            machine.apt_get(prefix, arguments).with_context(|| format!("do by hand: {by_hand}"))?;
+        }
+    }
+    let made = machine.command("python3").args(["-m", "venv", "--clear"]).arg(&home).status()?;
+    ensure!(made.success(), "python3 -m venv: {made}");
+    let wanted = format!("schemathesis=={SCHEMATHESIS}");
+    let installed =
+        Command::new(home.join("bin/pip")).args(["install", "--quiet", &wanted]).status()?;
+    ensure!(installed.success(), "pip install {wanted}: {installed}");
+    Ok(program)
+}
+
 /// `rustfmt` and `clippy` come with the usual toolchain, not with a minimal one.
 pub(crate) fn missing_components() -> Result<()> {
     let missing: Vec<&str> = [("fmt", "rustfmt"), ("clippy", "clippy")]

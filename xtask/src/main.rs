@@ -4,6 +4,7 @@ mod bench;
 mod fuzz;
 mod install;
 mod kill;
+mod schemathesis;
 mod sim;
 mod soak;
 mod test;
@@ -36,6 +37,8 @@ enum Chore {
     Kill(kill::Options),
     /// Give parsers and user agents what nobody would send, from a seed.
     Fuzz(fuzz::Options),
+    /// Ask the API everything that its own description allows, and more.
+    Schemathesis,
     /// Compare with a peer on this machine.
     Bench(bench::Options),
 }
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Chore::Soak(options) => soak::run(&options),
         Chore::Kill(options) => kill::run(&options),
         Chore::Fuzz(options) => fuzz::run(&options),
+        Chore::Schemathesis => schemathesis::run().map(drop),
         Chore::Bench(options) => bench::run(&options),
     };
     match done {

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Result, bail, ensure};
 
-use crate::{install, tidy, tree};
+use crate::{install, schemathesis, tidy, tree};
 
 /// How to test.
 #[derive(Debug, clap::Args)]
@@ -107,6 +107,7 @@ fn all(steps: &mut Steps, options: &Options) -> Result<()> {
             Ok(vec![sum_up(&told(cargo(&arguments), is_closing)?)])
         })?;
     }
+    steps.step("schemathesis", schemathesis::run)?;
     steps.step("cargo doc", || {
         let mut doc = cargo(&["doc", "--locked", "--workspace", "--no-deps"]);
         doc.env("RUSTDOCFLAGS", "--deny warnings");

@@ -1,6 +1,6 @@
 //! Commands of an administrator; they work whether or not the server runs.
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 use anyhow::{Context, bail};
 use campanile_store::{
@@ -21,6 +21,15 @@ pub(crate) fn migrate(dir: &DataDir) -> anyhow::Result<()> {
     open(dir)?;
     eprintln!("the database in {} is up to date", dir.data.display());
     Ok(())
+}
+
+/// `campanile openapi`. A reader that goes away early, such as `head`, is no fault.
+pub(crate) fn openapi() -> anyhow::Result<()> {
+    let document = serde_json::to_string_pretty(campanile_web::openapi())?;
+    match writeln!(std::io::stdout().lock(), "{document}") {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        done => Ok(done?),
+    }
 }
 
 /// `campanile key create`

@@ -43,6 +43,8 @@ enum Command {
     },
     /// Bring the database of a data directory to this version's schema.
     Migrate(DataDir),
+    /// Print the description of the API (OpenAPI 3.1) as JSON.
+    Openapi,
     /// Copy the database into one file, also while the server runs.
     Backup(backup::BackupArgs),
     /// Put a backup in the place of a database; no server may run there.
@@ -131,6 +133,7 @@ fn main() -> ExitCode {
             Command::Key { command: KeyCommand::Create(args) } => admin::create_key(args).await,
             Command::User { command: UserCommand::Create(args) } => admin::create_user(args).await,
             Command::Migrate(args) => admin::migrate(&args),
+            Command::Openapi => admin::openapi(),
             Command::Backup(args) => backup::backup(&args),
             Command::Restore(args) => backup::restore(&args).await,
         }

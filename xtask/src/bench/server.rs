@@ -69,6 +69,28 @@ impl Server {
     }
 }
 
+/// Runs `work` against a server on a fresh data directory, given its address and an admin key; the server must end
+/// well after it.
+pub(crate) fn with_server<T>(
+    binary: &Path,
+    work: impl FnOnce(SocketAddr, &str) -> Result<T>,
+) -> Result<T> {
+    let data = tempfile::tempdir()?;
+    let server = Server::start(binary, data.path(), &[])?;
+    let done = work(server.api.address, &server.api.key);
+    let stopped = server.stop();
+    let done = done?;
+    stopped?;
+    Ok(done)
+}
+
+/// Builds the development binary and says where it is.
+pub(crate) fn build_dev() -> Result<PathBuf> {
+    let built = tree::cargo().args(["build", "--locked", "--package", "campanile"]).status()?;
+    ensure!(built.success(), "the binary does not build");
+    Ok(target().join("debug/campanile"))
+}
+
 /// Builds the release binary and says where it is.
 pub(super) fn build() -> Result<PathBuf> {
     let built = tree::cargo().args(["build", "--release", "--package", "campanile"]).status()?;
@@ -121,7 +143,7 @@ pub(super) fn id(made: &Value) -> Result<String> {
     made["id"].as_str().map(str::to_owned).with_context(|| format!("no id in {made}"))
 }
 
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| tree::root().join("target"), |target| tree::root().join(target))
 }

@@ -44,19 +44,26 @@ pub(crate) fn change_user(
         "UPDATE user SET role = ?2, password_hash = ?3, disabled_at = ?4 WHERE id = ?1",
         params![id.0, user.role.code(), user.password_hash, user.disabled_at.map(ms)],
     )?;
-    keep_an_admin(batch.db)?;
+    if administers(&before) {
+        keep_an_admin(batch.db)?;
+    }
     end_sign_ins(batch, id, None)?;
     Ok(user)
 }
 
 /// Takes a user and his sign-ins away; what he did keeps his name.
 pub(crate) fn delete_user(batch: &mut Batch<'_>, id: UserId) -> Result<(), StoreError> {
-    if sql::run(batch.db, "DELETE FROM user WHERE id = ?1", [id.0])? == 0 {
-        return Err(StoreError::NotFound("user"));
+    let user = people::user(batch.db, id)?;
+    sql::run(batch.db, "DELETE FROM user WHERE id = ?1", [id.0])?;
+    if administers(&user) {
+        keep_an_admin(batch.db)?;
     }
-    keep_an_admin(batch.db)?;
     end_sign_ins(batch, id, None)?;
     Ok(())
+}
+
+fn administers(user: &User) -> bool {
+    user.role == Role::Admin && user.disabled_at.is_none()
 }
 
 /// Refuses what would leave nobody who can administer.

@@ -45,8 +45,14 @@ pub async fn create(
     Ok((key, minted.secret))
 }
 
-/// Ends a key at once.
+/// Ends another key at once.
 pub async fn delete(app: &App, who: &Who, id: KeyId) -> Result<()> {
     who.require(Act::Administer)?;
+    if who.actor.id == id.to_string() {
+        return Err(ServiceError::Conflict {
+            code: "yourself",
+            message: "a key does not end itself; use another one or the console".into(),
+        });
+    }
     Ok(app.store.delete_key(id).await?)
 }

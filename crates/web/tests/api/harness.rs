@@ -19,7 +19,8 @@ use campanile_store::{
     rows::{Role, Scope},
 };
 use campanile_web::{
-    App, AppSettings, EngineFacts, EngineLoad, csv_import::ImportLimits, hash_password, mint_key,
+    ApiRate, App, AppSettings, EngineFacts, EngineLoad, csv_import::ImportLimits, hash_password,
+    mint_key,
 };
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
@@ -68,6 +69,15 @@ impl Server {
     }
 
     pub(crate) async fn with(import_limits: ImportLimits, dialler_reports: bool) -> Self {
+        Self::build(import_limits, dialler_reports, ApiRate::default()).await
+    }
+
+    /// A server that lets each caller ask so often.
+    pub(crate) async fn with_rate(api_rate: ApiRate) -> Self {
+        Self::build(ImportLimits::default(), true, api_rate).await
+    }
+
+    async fn build(import_limits: ImportLimits, dialler_reports: bool, api_rate: ApiRate) -> Self {
         let store = Store::open_temporary().unwrap();
         let clock = Arc::new(Mutex::new(NOW.parse().unwrap()));
         let told = clock.clone();
@@ -76,6 +86,7 @@ impl Server {
             AppSettings::new(store, LiveHub::default(), engine, "http://campanile.test");
         settings.clock = Arc::new(move || *told.lock().unwrap());
         settings.import_limits = import_limits;
+        settings.api_rate = api_rate;
         let app = App::new(settings).await.unwrap();
         let router = campanile_web::router(app.clone());
         let mut server = Self { app, router, admin: String::new(), clock, names: Mutex::default() };

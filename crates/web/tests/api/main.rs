@@ -16,3 +16,4 @@ mod reports;
 mod setup;
 mod sign_in;
 mod streams;
+mod users;
