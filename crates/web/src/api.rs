@@ -6,6 +6,7 @@ pub(crate) mod bots;
 pub(crate) mod campaigns;
 pub(crate) mod carriers;
 pub(crate) mod contacts;
+pub(crate) mod do_not_call;
 pub(crate) mod docs;
 pub(crate) mod events;
 pub(crate) mod guard;

@@ -9,6 +9,7 @@ pub mod campaigns;
 pub mod carriers;
 pub mod contact_files;
 pub mod contacts;
+pub mod do_not_call;
 pub mod exclusions;
 pub mod keys;
 pub mod numbers;

@@ -8,7 +8,7 @@ use campanile_domain::{carrier::CarrierSettings, carrier::Number, settings::Sett
 use campanile_store::rows::Activity;
 
 use super::{
-    bots, campaigns, carriers, contacts, docs, keys, live, numbers, openapi,
+    bots, campaigns, carriers, contacts, do_not_call, docs, keys, live, numbers, openapi,
     page::PageQuery,
     programs,
     route::{Repeat, Route, delete, get, open, patch, post},
@@ -65,6 +65,14 @@ pub(crate) fn table() -> Vec<Route> {
             .takes::<programs::Trigger>().gives::<programs::Triggered>(),
         post("/contacts/exclude", Trigger, "Exclude contacts from a campaign", programs::exclude)
             .takes::<programs::Exclude>().gives::<programs::Excluded>(),
+
+        get("/dnc", Export, "List the numbers that nobody may call", do_not_call::list)
+            .query::<PageQuery>().lists::<do_not_call::View>(),
+        post("/dnc", Trigger, "Put a number on the do-not-call list", do_not_call::create)
+            .takes::<do_not_call::New>().makes::<do_not_call::View>(),
+        get("/dnc/{number}", Look, "Show what the do-not-call list says of a number", do_not_call::one)
+            .gives::<do_not_call::View>(),
+        delete("/dnc/{number}", Edit, "Take a number off the do-not-call list", do_not_call::delete),
 
         get("/carriers", Look, "List carriers", carriers::list).query::<PageQuery>().lists::<carriers::View>(),
         post("/carriers", Administer, "Add a carrier", carriers::create)

@@ -58,6 +58,10 @@ const ROUTES: &[(&str, &str, Act, &str)] = &[
         Act::Trigger,
         r#"{"campaign_id":"cmp_0000000000001","mobile":"+919876500000"}"#,
     ),
+    ("GET", "/dnc", Act::Export, ""),
+    ("POST", "/dnc", Act::Trigger, r#"{"number":"x"}"#),
+    ("GET", "/dnc/{number}", Act::Look, ""),
+    ("DELETE", "/dnc/{number}", Act::Edit, ""),
     ("GET", "/uploads/{id}", Act::Look, ""),
     ("GET", "/uploads/{id}/rejected.csv", Act::Export, ""),
     ("GET", "/keys", Act::Administer, ""),
@@ -94,6 +98,7 @@ pub(crate) fn address(route: &str) -> String {
     let path = route
         .replace("{id}", &format!("{kind}_0000000000001"))
         .replace("{contact_id}", "con_0000000000001")
+        .replace("{number}", "+919876500000")
         .replace("{sign_in}", "0123456789abcdef");
     format!("/api/v1{path}")
 }

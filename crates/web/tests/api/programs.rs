@@ -163,3 +163,43 @@ async fn a_trigger_key_may_trigger_and_exclude_and_nothing_else() {
     }
     assert_eq!(ask(Scope::Trigger, &format!("/api/v1/campaigns/{id}/stop"), json!({})).await, 403);
 }
+
+#[tokio::test]
+async fn a_number_on_the_do_not_call_list_is_shown_refused_and_taken_off() {
+    let server = Server::start().await;
+    let id = running(&server).await;
+    let number = format!("+{}", PHONE + 9);
+    let made = server.post("/api/v1/dnc", json!({"number": number, "source": "register"})).await;
+    insta::assert_snapshot!("do_not_call", server.show(&made));
+    let listed = server.get("/api/v1/dnc").await.json();
+    assert_eq!(listed["data"], json!([made.json()]));
+    assert_eq!(server.get(&format!("/api/v1/dnc/{number}")).await.json(), made.json());
+
+    let asked = json!({"campaign_id": id, "mobile": number});
+    let refused = server.post(TRIGGER, asked.clone()).await;
+    assert_eq!((refused.status.as_u16(), &refused.json()["code"]), (409, &json!("excluded")));
+    assert_eq!(server.delete(&format!("/api/v1/dnc/{number}")).await.status, 204);
+    assert_eq!(server.delete(&format!("/api/v1/dnc/{number}")).await.status, 404);
+    assert_eq!(server.post(TRIGGER, asked).await.status, 200);
+}
+
+#[tokio::test]
+async fn each_fault_of_an_entry_names_its_field() {
+    let server = Server::start().await;
+    for (body, told) in [
+        (json!({}), "/number required"),
+        (json!({"number": "9876500000"}), "/number invalid_number"),
+        (
+            json!({"number": "+919876500000", "expires_at": "2020-01-01T00:00:00Z"}),
+            "/expires_at past",
+        ),
+        (json!({"number": "+919876500000", "source": "y".repeat(201)}), "/source too_long"),
+    ] {
+        let answer = server.post("/api/v1/dnc", body.clone()).await;
+        assert_eq!(
+            (answer.status.as_u16(), faults(&answer)),
+            (422, vec![told.to_owned()]),
+            "{body}"
+        );
+    }
+}
