@@ -42,7 +42,7 @@ fn describe(table: &[Route]) -> Value {
     let mut paths = Map::new();
     for route in table {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
-        path[route.method.as_str().to_lowercase()] = operation(route, &mut out);
+        path[route.method.as_str().to_lowercase()] = operation(route, table, &mut out);
     }
     let problem = out.subschema_for::<crate::problem::Described>();
     let mut schemas = out.take_definitions(true);
@@ -81,7 +81,7 @@ fn describe(table: &[Route]) -> Value {
     })
 }
 
-fn operation(route: &Route, out: &mut SchemaGenerator) -> Value {
+fn operation(route: &Route, table: &[Route], out: &mut SchemaGenerator) -> Value {
     let mut operation = Map::new();
     operation.insert("operationId".into(), id_of(route).into());
     operation.insert("tags".into(), json!([tag_of(route)]));
@@ -119,11 +119,11 @@ fn operation(route: &Route, out: &mut SchemaGenerator) -> Value {
             operation.insert("requestBody".into(), body);
         }
     }
-    operation.insert("responses".into(), responses(route, out));
+    operation.insert("responses".into(), responses(route, table, out));
     Value::Object(operation)
 }
 
-fn responses(route: &Route, out: &mut SchemaGenerator) -> Value {
+fn responses(route: &Route, table: &[Route], out: &mut SchemaGenerator) -> Value {
     let Answer { status, content } = route.answer;
     let mut done = json!({ "description": status.canonical_reason().unwrap_or("Done") });
     match content {
@@ -153,6 +153,12 @@ fn responses(route: &Route, out: &mut SchemaGenerator) -> Value {
     if !headers.is_empty() {
         done["headers"] = Value::Object(headers);
     }
+    if status == axum::http::StatusCode::CREATED {
+        let links = links(route, table);
+        if !links.is_empty() {
+            done["links"] = Value::Object(links);
+        }
+    }
     let mut responses = Map::new();
     responses.insert(status.as_u16().to_string(), done);
     for status in refusals(route) {
@@ -161,9 +167,29 @@ fn responses(route: &Route, out: &mut SchemaGenerator) -> Value {
     Value::Object(responses)
 }
 
+/// What can be done with a thing that was made: every operation at its address.
+fn links(route: &Route, table: &[Route]) -> Map<String, Value> {
+    let of_it = |other: &&Route| {
+        let names = other.path.matches('{').count();
+        let rest = other.path.strip_prefix(route.path);
+        names == 1 && rest.is_some_and(|rest| rest == "/{id}" || rest.starts_with("/{id}/"))
+    };
+    table
+        .iter()
+        .filter(of_it)
+        .map(|other| {
+            let id = id_of(other);
+            let link = json!({ "operationId": id, "parameters": { "id": "$response.body#/id" } });
+            (id, link)
+        })
+        .collect()
+}
+
 /// The statuses that a request may be refused with.
 fn refusals(route: &Route) -> Vec<u16> {
-    let Rule::May(act) = route.rule else { return vec![500] };
+    let Rule::May(act) = route.rule else {
+        return if route.query.is_some() { vec![422, 500] } else { vec![500] };
+    };
     let is_write = route.method != Method::GET;
     let has_body = !matches!(route.body, Sent::Nothing);
     [
