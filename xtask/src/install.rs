@@ -21,11 +21,15 @@ pub(crate) struct Tool {
     pub(crate) purpose: &'static str,
 }
 
-/// Far end and load of the calling tests, and the browser of the console tests.
+/// Far end and load of the calling tests, the browser of the console tests, and what runs the
+/// programs that the guide shows.
 pub(crate) const TOOLS: &[Tool] = &[
     Tool { program: "sipp", package: "sip-tester", purpose: "a carrier that none of us wrote" },
     Tool { program: "chromium", package: "chromium", purpose: "the browser test" },
     Tool { program: "chromedriver", package: "chromium-driver", purpose: "the browser test" },
+    Tool { program: "curl", package: "curl", purpose: "the guide's programs" },
+    Tool { program: "python3", package: "python3", purpose: "the guide's programs" },
+    Tool { program: "node", package: "nodejs", purpose: "the guide's programs" },
 ];
 
 /// Whether `cargo NAME` works. Asked of cargo, which also looks into its own folder.
@@ -215,12 +219,12 @@ mod tests {
     fn what_to_install_by_hand_is_one_line_to_copy() {
         assert_eq!(
             by_hand(TOOLS),
-            "apt-get update && apt-get install --yes sip-tester chromium chromium-driver"
+            "apt-get update && apt-get install --yes sip-tester chromium chromium-driver curl python3 nodejs"
         );
     }
 
     /// A folder of invented programs. `apt-get` writes down what it is asked and
-    /// installs `sipp`, `chromium` and `chromedriver`.
+    /// installs every tool.
     struct Invented(tempfile::TempDir);
 
     impl Invented {
@@ -255,17 +259,14 @@ mod tests {
 
     const APT_GET: &str = r#"here=${0%/*}
 echo "$@ [$DEBIAN_FRONTEND]" >> "$here/log"
-[ "$2" = update ] || for tool in sipp chromium chromedriver; do /bin/cp "$0" "$here/$tool"; done"#;
+[ "$2" = update ] || for tool in sipp chromium chromedriver curl python3 node; do /bin/cp "$0" "$here/$tool"; done"#;
     const ENV: &str = r#"exec /usr/bin/env "$@""#;
 
     #[test]
     fn nothing_happens_when_nothing_is_missing() {
-        let there = Invented::with(&[
-            ("sipp", ""),
-            ("chromium", ""),
-            ("chromedriver", ""),
-            ("apt-get", APT_GET),
-        ]);
+        let mut programs: Vec<_> = TOOLS.iter().map(|tool| (tool.program, "")).collect();
+        programs.push(("apt-get", APT_GET));
+        let there = Invented::with(&programs);
         there.machine().install(TOOLS).unwrap();
         assert_eq!(there.log(), "");
     }
@@ -276,13 +277,16 @@ echo "$@ [$DEBIAN_FRONTEND]" >> "$here/log"
             ("id", "echo 0"),
             ("env", ENV),
             ("chromium", ""),
+            ("curl", ""),
+            ("python3", ""),
             ("apt-get", APT_GET),
         ]);
         there.machine().install(TOOLS).unwrap();
         assert_eq!(
             there.log(),
             "-q update [noninteractive]\n\
-             -q install --yes --no-install-recommends sip-tester chromium-driver [noninteractive]\n"
+             -q install --yes --no-install-recommends sip-tester chromium-driver nodejs \
+             [noninteractive]\n"
         );
     }
 
@@ -300,7 +304,7 @@ echo "$@ [$DEBIAN_FRONTEND]" >> "$here/log"
 
     #[test]
     fn without_a_way_to_install_it_says_exactly_what_to_do() {
-        let line = "apt-get update && apt-get install --yes sip-tester chromium chromium-driver";
+        let line = by_hand(TOOLS);
         let plain = ("id", "echo 1000");
         for programs in [
             &[plain, ("apt-get", APT_GET)][..],
@@ -310,7 +314,7 @@ echo "$@ [$DEBIAN_FRONTEND]" >> "$here/log"
         ] {
             let there = Invented::with(programs);
             let error = format!("{:#}", there.machine().install(TOOLS).unwrap_err());
-            assert!(error.contains(line), "{programs:?}: {error}");
+            assert!(error.contains(&line), "{programs:?}: {error}");
         }
     }
 }
