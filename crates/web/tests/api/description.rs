@@ -126,3 +126,42 @@ async fn lists_name_their_next_page_in_a_link() {
     }
     assert_eq!(names, ["Offer 2", "Offer 1", "Offer 0"]);
 }
+
+/// What is wrong with the body, its type, the body, and what it is answered with.
+const FAULTS: [(&str, &str, &str, u16, &str); 3] = [
+    ("no JSON", "text/plain", "{}", 415, "unsupported_media_type"),
+    ("broken JSON", "application/json", "{", 400, "malformed_json"),
+    ("no object", "application/json", "[]", 422, "invalid"),
+];
+
+#[tokio::test]
+async fn every_body_that_cannot_be_read_is_a_problem_document_on_every_route_that_takes_one() {
+    let server = Server::start().await;
+    let large = format!("{{\"name\":\"{}\"}}", "x".repeat(1 << 20));
+    let faults = FAULTS.into_iter().chain([(
+        "too large",
+        "application/json",
+        large.as_str(),
+        413,
+        "too_large",
+    )]);
+    let mut seen = 0;
+    for (what, kind, body, status, code) in faults {
+        for (method, path) in described() {
+            let operation = &campanile_web::openapi()["paths"][&path][method.to_lowercase()];
+            if operation["requestBody"]["content"]["application/json"].is_null() {
+                continue;
+            }
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let request = server.request(method.clone(), &address(&path));
+            let request = request.header("content-type", kind).body(Body::from(body.to_owned()));
+            let answer = server.send(request.unwrap()).await;
+            assert_eq!(answer.status, status, "{what}: {method} {path}");
+            assert_eq!(answer.headers["content-type"], "application/problem+json");
+            assert_eq!(answer.json()["code"], code, "{what}: {method} {path}");
+            assert!(operation["responses"][status.to_string()].is_object(), "{method} {path}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 40, "{seen}");
+}
