@@ -4,16 +4,19 @@ mod calendar;
 mod mentions;
 mod numbers;
 pub mod phrase;
+mod state;
 mod tokens;
 mod words;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use serde::{Deserialize, Serialize};
 
+pub use self::state::{CallbackEvent, CallbackState};
 use self::{
     calendar::{is_called, is_near},
     phrase::{Calendar, Phrase},
 };
-use crate::result::CallbackWish;
+use crate::{outcome::words as coded, result::CallbackWish};
 
 /// When to call back, and how that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,33 +31,23 @@ pub struct Resolved {
     pub moved_to_window: bool,
 }
 
-/// What kind of time was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Understood {
-    /// An instant, or an hour of a day.
-    Exact,
-    /// So long after it was said.
-    Relative,
-    /// A part of a day, such as tomorrow evening.
-    DayPart,
-    /// A day alone.
-    Day,
-    /// No time that code should decide on: the retry delay stands in its place.
-    Unclear,
+coded! {
+    /// What kind of time was asked for.
+    Understood {
+        /// An instant, or an hour of a day.
+        Exact = "exact" / 0,
+        /// So long after it was said.
+        Relative = "relative" / 1,
+        /// A part of a day, such as tomorrow evening.
+        DayPart = "day_part" / 2,
+        /// A day alone.
+        Day = "day" / 3,
+        /// No time that code should decide on: the retry delay stands in its place.
+        Unclear = "unclear" / 4,
+    }
 }
 
 impl Understood {
-    /// The word in stored rows and in the API.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Exact => "exact",
-            Self::Relative => "relative",
-            Self::DayPart => "day_part",
-            Self::Day => "day",
-            Self::Unclear => "unclear",
-        }
-    }
-
     /// Whether a person should look at the wish (CB-2).
     pub fn needs_a_person(self) -> bool {
         self == Self::Unclear

@@ -59,6 +59,41 @@ impl Sums {
     }
 }
 
+/// Callbacks of a run (CB-4), kept by delta.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallbackSums {
+    /// Asked for, whatever became of them.
+    pub requested: u64,
+    /// Wait for their time.
+    pub pending: u64,
+    /// Their calls were made and are over.
+    pub completed: u64,
+    /// Stop, the end of the day or an exclusion came first.
+    pub cancelled: u64,
+    /// Their calls were made, over or not.
+    pub dialled: u64,
+    /// Sum of INVITE − request over those dialled, milliseconds.
+    pub delay_ms: u64,
+    /// Sum of INVITE − due time over those dialled, milliseconds.
+    pub late_ms: u64,
+}
+
+impl CallbackSums {
+    /// Mean of INVITE − request, seconds.
+    pub fn average_delay_seconds(&self) -> Option<f64> {
+        self.mean(self.delay_ms)
+    }
+
+    /// Mean of INVITE − due time, seconds.
+    pub fn average_lateness_seconds(&self) -> Option<f64> {
+        self.mean(self.late_ms)
+    }
+
+    fn mean(&self, ms: u64) -> Option<f64> {
+        (self.dialled > 0).then(|| ms as f64 / 1_000.0 / self.dialled as f64)
+    }
+}
+
 /// One row of the pass table (MO-6, R-6).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PassRow {

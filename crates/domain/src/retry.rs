@@ -4,10 +4,11 @@
 //! The store calls [`settle`] inside the transaction that ends an attempt, with what
 //! its rows say at that moment.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::{
     attempt::{CallReport, Finish, Next},
+    callback::{self, Resolved},
     contact::ContactState,
     outcome::{Ending, Outcome},
     result::ConversationResult,
@@ -18,8 +19,9 @@ use crate::{
 /// whatever it came to.
 pub const UNCOUNTED_MAX: u32 = 5;
 
-/// So many counted attempts beyond the most may be made for callbacks (CB-3): a bot
-/// that asks for one in every call does not call for ever.
+/// So many callbacks a contact gets in a run, and so many counted attempts beyond the
+/// most may be made for them (CB-3): a bot that asks for one in every call does not call
+/// for ever.
 pub const CALLBACKS_MAX: u32 = 5;
 
 /// How long an INVITE that nobody answered may still reach a phone: timer B of RFC
@@ -60,11 +62,16 @@ pub struct After<'a> {
     pub ended: RunEnd,
     /// The contact was excluded meanwhile, or its number is on a do-not-call list.
     pub excluded: bool,
+    /// The contact's own zone; `None` is the campaign's (CB-2).
+    pub zone: Option<TimeZone>,
+    /// Callbacks that the contact has had in this run.
+    pub callbacks: u32,
 }
 
 impl<'a> After<'a> {
     /// What a finished attempt tells, with what the store's rows say now.
-    /// `counted` includes this attempt when it counts.
+    /// `counted` includes this attempt when it counts. The zone is the campaign's and no
+    /// callback was asked for before; whoever knows better says so.
     pub fn of(
         finish: &'a Finish,
         settings: &'a Settings,
@@ -84,6 +91,8 @@ impl<'a> After<'a> {
             now,
             ended,
             excluded,
+            zone: None,
+            callbacks: 0,
         }
     }
 }
@@ -114,7 +123,7 @@ fn settle_open(after: &After<'_>) -> Next {
         return Next::Retry(after.now);
     }
     if let Some(callback) = wanted_callback(after) {
-        return Next::Callback(callback);
+        return Next::Callback(callback.due);
     }
     let talked = |seconds: u32| after.talk_ms >= u64::from(seconds) * 1_000;
     let conversed = matches!(after.outcome, Outcome::Completed | Outcome::BotError);
@@ -156,22 +165,23 @@ fn retry_at(after: &After<'_>) -> Timestamp {
     }
 }
 
-/// When the person wants to be called, if callbacks are on and one was asked for
-/// (CB-2). It is honoured at max attempts too, within [`CALLBACKS_MAX`]. A time in
-/// words, or one that has passed, becomes the retry delay.
-fn wanted_callback(after: &After<'_>) -> Option<Timestamp> {
+/// When the person is to be called back, if callbacks are on and one was asked for
+/// (CB-2). It is honoured at max attempts too and after a long talk, within
+/// [`CALLBACKS_MAX`]. What is no time becomes the retry delay.
+pub fn wanted_callback(after: &After<'_>) -> Option<Resolved> {
     let settings = after.settings;
     if !settings.callback_detection
+        || after.callbacks >= CALLBACKS_MAX
         || after.counted >= settings.max_attempts.saturating_add(CALLBACKS_MAX)
     {
         return None;
     }
     let wish = after.result.callback.as_ref()?;
-    let at = wish
-        .at
-        .filter(|at| *at > after.now)
-        .unwrap_or_else(|| later(after.now, seconds(settings.retry_delay_minutes * 60.0)));
-    Some(settings.window.open_from(at).unwrap_or(at))
+    let campaigns = || TimeZone::get(&settings.window.timezone).unwrap_or(TimeZone::UTC);
+    let zone = after.zone.clone().unwrap_or_else(campaigns);
+    let delay = seconds(settings.retry_delay_minutes * 60.0);
+    let hours = settings.hours();
+    Some(callback::resolve(wish, after.now, &zone, |at| hours.open_from(at), delay))
 }
 
 /// Decides about a contact whose attempt's end was never seen: the process died

@@ -1,5 +1,6 @@
 //! What the store answers with.
 
+mod callback;
 mod report_row;
 
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use campanile_domain::{
     attempt::Audio,
     campaign::{CompletionReason, Status},
     contact::{ContactClass, ContactState},
-    figures::{PassRow, Sums},
+    figures::{CallbackSums, PassRow, Sums},
     ids::{AttemptId, BotId, CampaignId, ContactId, ImportId, KeyId, UserId},
     outcome::{HangupBy, Outcome, words},
     phone::PhoneNumber,
@@ -20,7 +21,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use self::report_row::ReportRow;
+pub use self::{
+    callback::{Callback, CallbackFilter},
+    report_row::ReportRow,
+};
 
 /// Who did something: kept with every audited action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -128,6 +132,8 @@ pub struct ContactFilter {
     pub state: Option<ContactState>,
     /// Number contains these digits at its start or its end.
     pub phone: Option<String>,
+    /// Only those with such a callback.
+    pub callback: Option<CallbackFilter>,
     /// After this one, in the order they were added.
     pub after: Option<ContactId>,
     /// At most this many.
@@ -149,6 +155,8 @@ pub struct Contact {
     pub due_at: Option<Timestamp>,
     /// Its attempts in the current run, oldest first.
     pub trail: Vec<Attempt>,
+    /// Its newest callback in the current run.
+    pub callback: Option<Callback>,
     /// Its variables, in file order.
     pub variables: Map<String, Value>,
 }
@@ -255,6 +263,8 @@ pub struct RunFigures {
     pub passes: Vec<PassRow>,
     /// Attempts by outcome.
     pub outcomes: Vec<(Outcome, u64)>,
+    /// Callbacks.
+    pub callbacks: CallbackSums,
 }
 
 /// One line of the activity log (CL-14).

@@ -7,6 +7,7 @@ mod attempt;
 mod awaited;
 pub(crate) mod backup;
 mod batch;
+mod callbacks;
 mod campaigns;
 mod chores;
 mod claims;

@@ -264,7 +264,8 @@ impl Store {
     }
 
     /// New settings for a draft or paused campaign (CL-11), a new revision when
-    /// it has run; name and bot are locked then.
+    /// it has run; name and bot are locked then. Of a running one, only what may be
+    /// tuned (CL-19): any other field is `locked`.
     pub async fn update_campaign(
         &self,
         id: CampaignId,
@@ -325,6 +326,18 @@ impl Store {
         filter: ContactFilter,
     ) -> Result<Vec<Contact>> {
         self.inner.contacts(campaign, filter).await
+    }
+
+    /// A keyset page of a run's callbacks, in the order in which they were asked for.
+    pub async fn callbacks(
+        &self,
+        campaign: CampaignId,
+        run: u32,
+        filter: CallbackFilter,
+        after: Option<AttemptId>,
+        limit: u32,
+    ) -> Result<Vec<Callback>> {
+        self.inner.callbacks(campaign, run, filter, after, limit).await
     }
 
     /// One contact with its trail.

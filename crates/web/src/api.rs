@@ -3,6 +3,7 @@
 
 pub(crate) mod body;
 pub(crate) mod bots;
+pub(crate) mod callbacks;
 pub(crate) mod campaigns;
 pub(crate) mod carriers;
 pub(crate) mod contacts;

@@ -5,6 +5,7 @@
 //! and asks the table of ranks first.
 
 pub mod bots;
+pub mod callbacks;
 pub mod campaigns;
 pub mod carriers;
 pub mod contact_files;

@@ -65,6 +65,8 @@ fn every_outcome_in_every_situation() {
                 now: now(),
                 ended: RunEnd::Open,
                 excluded: false,
+                zone: None,
+                callbacks: 0,
             };
             let cells = [
                 settle(&after),
@@ -183,6 +185,8 @@ fn the_rules_in_their_order() {
             now: now(),
             ended: RunEnd::Open,
             excluded: false,
+            zone: None,
+            callbacks: 0,
         });
         table += &format!("{name:45}{}\n", show(next));
     }
@@ -205,6 +209,8 @@ fn an_exclusion_beats_everything() {
             now: now(),
             ended,
             excluded: true,
+            zone: None,
+            callbacks: 0,
         };
         assert_eq!(settle(&after), Next::Final(ContactState::Excluded));
     }
@@ -225,6 +231,8 @@ fn a_contact_whose_invite_never_left_waits_as_before() {
         now: now(),
         ended: RunEnd::Open,
         excluded: false,
+        zone: None,
+        callbacks: 0,
     };
     assert_eq!(settle(&after), Next::Retry(now()));
     let stopped = After { ended: RunEnd::Stopped, ..after };

@@ -18,6 +18,7 @@ use crate::{
     error::StoreError,
     sqlite::{
         batch::{Batch, RunNow},
+        callbacks,
         counters::{AttemptFacts, RunKey},
         dial::Dial,
         do_not_call, exclusions, failover,
@@ -210,6 +211,7 @@ pub(crate) fn finish(
     }
     let excluded = is_barred(batch.db, row.key.campaign, before.phone, now)?;
     let after = After::of(finish, &run.settings, counted, run.end, excluded, now);
+    let after = callbacks::inform(batch.db, &before, after)?;
     let next = match retry::settle(&after) {
         // The run completed while this end was not known: its finals do not revive.
         Next::Retry(_) | Next::Callback(_) if run.status == Status::Completed => {
@@ -228,6 +230,7 @@ pub(crate) fn finish(
         _ => dial.seat_owed,
     };
     dial.replace(batch, &before)?;
+    callbacks::keep(batch, &dial, row.id, &after, next)?;
 
     failover::name_last_carrier(batch, &finish.attempt, row.tries)?;
     end(batch, &row, &run, finish)?;
@@ -350,12 +353,16 @@ pub(crate) fn recover(
         now,
         ended: run.end,
         excluded,
+        zone: None,
+        callbacks: 0,
     };
+    let after = callbacks::inform(batch.db, before, after)?;
     let next = retry::settle(&after);
     let exhausted = is_exhausted(next, &run.settings, |settings| {
         retry::settle(&After { settings, ..after.clone() })
     });
     dial.settle(Some(counts), next, exhausted);
     dial.replace(batch, before)?;
+    callbacks::keep(batch, &dial, row.id, &after, next)?;
     Ok(false)
 }

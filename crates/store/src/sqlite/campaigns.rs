@@ -263,6 +263,7 @@ pub(crate) fn figures(db: &Connection, key: RunKey) -> Result<RunFigures, StoreE
         sums: counters.sums(),
         passes: counters::pass_rows(db, key)?,
         outcomes: counters.outcomes(),
+        callbacks: counters.callbacks(),
     })
 }
 

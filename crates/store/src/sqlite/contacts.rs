@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use campanile_domain::{
+    callback::CallbackState,
     contact::{ContactClass, ContactState},
     ids::{CampaignId, ContactId},
     phone::PhoneNumber,
@@ -13,8 +14,9 @@ use serde_json::{Map, Value};
 
 use crate::{
     error::StoreError,
-    rows::{Attempt, Contact, ContactFilter},
+    rows::{Attempt, CallbackFilter, Contact, ContactFilter},
     sqlite::{
+        callbacks,
         counters::RunKey,
         dial::{fresh, moved},
         report,
@@ -76,6 +78,18 @@ pub(crate) const PAGE_OF_PHONE: &str = select_contact!(
      ORDER BY dial.contact LIMIT ?4"
 );
 
+/// Contacts that have a callback in a state, or any: a run has few of them.
+pub(crate) const PAGE_OF_CALLBACK: &str = select_contact!(
+    "",
+    "WHERE dial.campaign = ?1 AND dial.run = ?2 AND dial.contact > ?3
+       AND dial.contact IN (SELECT contact FROM callback WHERE campaign = ?1 AND run = ?2
+                            AND (?7 IS NULL OR state = ?7))
+       AND (?5 IS NULL OR dial.state = ?5)
+       AND (?6 IS NULL OR CAST(dial.phone AS TEXT) LIKE ?6 || '%'
+                       OR CAST(dial.phone AS TEXT) LIKE '%' || ?6)
+     ORDER BY dial.contact LIMIT ?4"
+);
+
 /// A page in the order in which contacts were added.
 pub(crate) fn page(
     db: &Connection,
@@ -94,6 +108,12 @@ pub(crate) fn page(
         // Something was asked for that no number holds.
         (_, Some("")) if filter.phone.as_deref().is_some_and(|text| !text.trim().is_empty()) => {
             Vec::new()
+        }
+        (state, digits) if filter.callback.is_some() => {
+            let digits = digits.filter(|digits| !digits.is_empty());
+            let wanted = filter.callback.and_then(CallbackFilter::state).map(CallbackState::code);
+            let params = params![id, run, after, limit, state, digits, wanted];
+            sql::all(db, PAGE_OF_CALLBACK, params, read)?
         }
         (None, None | Some("")) => sql::all(db, PAGE, params![id, run, after, limit], read)?,
         (Some(pending), None | Some("")) if pending == ContactState::Pending.code() => {
@@ -174,6 +194,7 @@ fn with_trails(
     for attempt in report::of_contacts(db, key.run, &ids)? {
         trails.entry(attempt.contact).or_default().push(attempt);
     }
+    let mut callbacks = callbacks::newest(db, key, &ids)?;
     let contacts = rows.into_iter().map(|row| Contact {
         id: row.id,
         phone: row.phone,
@@ -184,6 +205,7 @@ fn with_trails(
             .filter(|_| row.state.class() == ContactClass::Waiting)
             .map(|started_at| row.due_at.max(started_at)),
         trail: trails.remove(&row.id).unwrap_or_default(),
+        callback: callbacks.remove(&row.id),
         variables: row.variables,
     });
     Ok(contacts.collect())

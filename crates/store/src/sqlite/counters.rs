@@ -8,8 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use campanile_domain::{
+    callback::CallbackState,
     contact::{ContactClass, ContactState},
-    figures::{PassRow, Sums},
+    figures::{CallbackSums, PassRow, Sums},
     ids::CampaignId,
     outcome::Outcome,
     passes,
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::sqlite::{
+    callbacks::CallbackFacts,
     dial::{Dial, Line, fresh, moved},
     sql,
 };
@@ -46,11 +48,20 @@ impl Kind {
     const RING_MS: Self = Self(108);
     /// Contacts that ended because their attempts were used up.
     pub(crate) const EXHAUSTED: Self = Self(110);
+    /// Callbacks by state follow, then what they sum up to (CB-4).
+    const CALLBACKS: i64 = 130;
+    const CALLBACKS_DIALLED: Self = Self(140);
+    const CALLBACK_DELAY_MS: Self = Self(141);
+    const CALLBACK_LATE_MS: Self = Self(142);
     /// Outcome codes follow.
     const OUTCOMES: i64 = 200;
 
     pub(crate) fn state(state: ContactState) -> Self {
         Self(i64::from(state.code()))
+    }
+
+    fn callback(state: CallbackState) -> Self {
+        Self(Self::CALLBACKS + i64::from(state.code()))
     }
 
     pub(crate) fn outcome(outcome: Outcome) -> Self {
@@ -145,6 +156,18 @@ impl Deltas {
         // that counts may make the contact a connected one of the pass.
         if connected && facts.counts {
             run.passes.entry(facts.pass).or_default().connected += times;
+        }
+    }
+
+    /// A callback came to be what it is (`times` 1) or is no more what it was (-1).
+    pub(crate) fn callback(&mut self, key: RunKey, facts: &CallbackFacts, times: i64) {
+        let run = self.runs.entry(key).or_default();
+        let mut add = |kind, n: i64| *run.counters.entry(kind).or_default() += times * n;
+        add(Kind::callback(facts.state), 1);
+        if let Some(dialled_at) = facts.dialled_at {
+            add(Kind::CALLBACKS_DIALLED, 1);
+            add(Kind::CALLBACK_DELAY_MS, (dialled_at - facts.requested_at).max(0));
+            add(Kind::CALLBACK_LATE_MS, (dialled_at - facts.due_at).max(0));
         }
     }
 
@@ -361,6 +384,20 @@ impl Counters {
     pub(crate) fn outcomes(&self) -> Vec<(Outcome, u64)> {
         let counts = Outcome::ALL.iter().map(|each| (*each, self.get(Kind::outcome(*each))));
         counts.filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Callbacks (CB-4).
+    pub(crate) fn callbacks(&self) -> CallbackSums {
+        let of = |state| self.get(Kind::callback(state));
+        CallbackSums {
+            requested: CallbackState::ALL.iter().copied().map(of).sum(),
+            pending: of(CallbackState::Pending),
+            completed: of(CallbackState::Completed),
+            cancelled: of(CallbackState::Cancelled),
+            dialled: self.get(Kind::CALLBACKS_DIALLED),
+            delay_ms: self.get(Kind::CALLBACK_DELAY_MS),
+            late_ms: self.get(Kind::CALLBACK_LATE_MS),
+        }
     }
 
     pub(crate) fn sums(&self) -> Sums {

@@ -12,6 +12,7 @@ use rusqlite::{Connection, params};
 
 use crate::sqlite::{
     batch::Batch,
+    callbacks,
     counters::RunKey,
     sql::{self, Cells, digits, ms},
 };
@@ -286,6 +287,7 @@ impl Dial {
         )?;
         batch.deltas().contact(self.key, before, -1);
         batch.deltas().contact(self.key, self, 1);
+        callbacks::follow(batch, before, self)?;
         batch.quiet(self.key.campaign);
         Ok(())
     }

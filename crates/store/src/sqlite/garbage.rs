@@ -8,6 +8,7 @@ use crate::{
     rows::ImportStage,
     sqlite::{
         batch::Batch,
+        callbacks,
         chores::{Budget, Chore, Task},
         imports, metadata, sql,
     },
@@ -62,6 +63,11 @@ fn take_campaign(
         || !metadata::take_away(batch.db, campaign, budget)?
     {
         return Ok(false);
+    }
+    while !callbacks::take_away(batch.db, campaign)? {
+        if budget.is_spent() {
+            return Ok(false);
+        }
     }
     let imports = sql::all(
         batch.db,

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use crate::{
     error::StoreError,
     sqlite::{
-        activity, attempt,
+        activity, attempt, callbacks,
         counters::{Deltas, RunKey},
         dial::{self, Dial},
         sql,
@@ -33,9 +33,13 @@ pub(crate) fn differences(
         for dial in sql::all(db, dial::OF_RUN, params![campaign.0, key.run], Dial::read)? {
             sum.contact(key, &dial, 1);
             check_contact(db, &dial, &mut differences)?;
+            differences.extend(callbacks::difference(db, &dial)?);
         }
         for facts in attempt::facts_of_run(db, key)? {
             sum.attempt(key, &facts, 1);
+        }
+        for facts in callbacks::facts_of_run(db, key)? {
+            sum.callback(key, &facts, 1);
         }
         differences.extend(sum.differences(db, key)?);
     }

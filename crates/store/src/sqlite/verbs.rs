@@ -24,7 +24,7 @@ use crate::{
     error::StoreError,
     rows::*,
     sqlite::{
-        Sqlite, activity, attempt, batch::Batch, campaigns, chores, claims, contacts,
+        Sqlite, activity, attempt, batch::Batch, callbacks, campaigns, chores, claims, contacts,
         counters::RunKey, failover, people, recount, report, runs, setup, sql, writer::Lane,
     },
     store::{Leased, RecordRefused, Settled, WriteStats},
@@ -268,6 +268,17 @@ impl Sqlite {
         filter: ContactFilter,
     ) -> Result<Vec<Contact>> {
         self.read(move |db| contacts::page(db, campaign, &filter)).await
+    }
+
+    pub(crate) async fn callbacks(
+        &self,
+        campaign: CampaignId,
+        run: u32,
+        filter: CallbackFilter,
+        after: Option<AttemptId>,
+        limit: u32,
+    ) -> Result<Vec<Callback>> {
+        self.read(move |db| callbacks::page(db, campaign, run, filter, after, limit)).await
     }
 
     pub(crate) async fn contact(&self, campaign: CampaignId, id: ContactId) -> Result<Contact> {

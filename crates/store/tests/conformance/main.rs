@@ -2,6 +2,7 @@
 //! alone.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod callbacks;
 mod campaigns;
 mod dialling;
 mod do_not_call;

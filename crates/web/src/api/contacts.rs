@@ -27,6 +27,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     api::{
+        callbacks,
         campaigns::read_id,
         page::{Page, PageQuery, Query},
         path_id,
@@ -52,8 +53,8 @@ pub(crate) struct View {
     due_at: Option<Timestamp>,
     trail: Vec<Step>,
     last_result: Option<ConversationResult>,
-    /// Callbacks are kept by a later version: nobody has one.
-    callback: Option<Value>,
+    /// The newest callback of the run, whatever became of it.
+    callback: Option<callbacks::View>,
     variables: Map<String, Value>,
 }
 
@@ -92,7 +93,7 @@ impl View {
             due_at: contact.due_at,
             trail,
             last_result,
-            callback: None,
+            callback: contact.callback.map(Into::into),
             variables: contact.variables,
         }
     }
@@ -177,6 +178,8 @@ struct Hold {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ListQuery {
     state: Option<String>,
+    /// `requested`, `pending`, `completed` or `cancelled`.
+    callback: Option<String>,
     phone: Option<String>,
     limit: Option<u32>,
     cursor: Option<String>,
@@ -189,14 +192,20 @@ pub(crate) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Page<View>, Problem> {
     let state = query.state.as_deref().map(read_state).transpose()?;
+    let callback = query.callback.as_deref().map(callbacks::read_filter).transpose()?;
     let page = PageQuery { limit: query.limit, cursor: query.cursor };
     let limit = page.limit()?;
     // Who could search for digits could read numbers that way.
     if query.phone.is_some() {
         who.require(Act::SeeNumbers)?;
     }
-    let filter =
-        ContactFilter { state, phone: query.phone, after: page.after()?, limit: limit + 1 };
+    let filter = ContactFilter {
+        state,
+        phone: query.phone,
+        callback,
+        after: page.after()?,
+        limit: limit + 1,
+    };
     let campaign: Campaign = service::campaigns::get(&app, &who, read_id(&id)?).await?;
     let contacts = service::contacts::list(&app, &who, campaign.id, filter).await?;
     let max_attempts = campaign.settings.max_attempts;

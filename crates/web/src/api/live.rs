@@ -20,6 +20,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     api::{
+        callbacks,
         campaigns::{Ratios, read_id},
         page::Query,
     },
@@ -165,6 +166,7 @@ pub(crate) struct Stats {
     #[schemars(with = "std::collections::BTreeMap<String, u64>")]
     by_outcome: Map<String, Value>,
     passes: Vec<PassRow>,
+    callbacks: callbacks::Figures,
 }
 
 /// Sums, ratios, passes and outcomes of a run.
@@ -177,7 +179,7 @@ pub(crate) async fn stats(
     let id = read_id(&id)?;
     let campaign = service::campaigns::get(&app, &who, id).await?;
     let run = query.run.unwrap_or(campaign.run);
-    let RunFigures { sums, passes, outcomes } =
+    let RunFigures { sums, passes, outcomes, callbacks } =
         service::campaigns::figures(&app, &who, id, Some(run)).await?;
     let count = |outcome: &Outcome| {
         let found = outcomes.iter().find(|(each, _)| each == outcome);
@@ -200,5 +202,6 @@ pub(crate) async fn stats(
             .map(|outcome| (outcome.word().to_owned(), count(outcome).into()))
             .collect(),
         passes,
+        callbacks: callbacks.into(),
     }))
 }

@@ -8,7 +8,7 @@ use campanile_domain::{carrier::CarrierSettings, carrier::Number, settings::Sett
 use campanile_store::rows::Activity;
 
 use super::{
-    bots, campaigns, carriers, contacts, do_not_call, docs, keys, live, numbers, openapi,
+    bots, callbacks, campaigns, carriers, contacts, do_not_call, docs, keys, live, numbers, openapi,
     page::PageQuery,
     programs,
     route::{Repeat, Route, delete, get, open, patch, post},
@@ -45,6 +45,8 @@ pub(crate) fn table() -> Vec<Route> {
         get("/campaigns/{id}/setup", Look, "List the setup of each revision, newest first", campaigns::setup)
             .query::<PageQuery>().lists::<campaigns::Revision>(),
 
+        get("/campaigns/{id}/callbacks", Look, "List the callbacks of a run", callbacks::list)
+            .query::<callbacks::ListQuery>().lists::<callbacks::View>(),
         get("/campaigns/{id}/contacts", Look, "List contacts with their trails", contacts::list)
             .query::<contacts::ListQuery>().lists::<contacts::View>(),
         post("/campaigns/{id}/contacts", Run, "Send a contact file", contacts::import)

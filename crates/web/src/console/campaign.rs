@@ -3,6 +3,7 @@
 
 mod actions;
 mod attempt;
+mod callbacks;
 pub(crate) mod calls;
 mod config;
 mod figures;
@@ -130,6 +131,7 @@ impl View {
             ("c-passes", shown(started, figures::passes)),
             ("c-limits", shown(dialling, figures::limits)),
             ("c-strip", shown(started, figures::strip)),
+            ("c-callbacks", shown(started, callbacks::panel)),
         ]
     }
 
@@ -178,6 +180,7 @@ impl View {
                 div id="c-strip" { (part("c-strip")) }
                 (figures::strip_note())
             }
+            div.stack id="c-callbacks" { (part("c-callbacks")) }
             (calls::card(self))
             (config::panel(self))
             div id="c-dialogs" { (actions::dialogs(self)) }

@@ -39,6 +39,7 @@ const ROUTES: &[(&str, &str, Act, &str)] = &[
     ("GET", "/campaigns/{id}/live", Act::Look, ""),
     ("GET", "/campaigns/{id}/events", Act::Look, ""),
     ("GET", "/campaigns/{id}/stats", Act::Look, ""),
+    ("GET", "/campaigns/{id}/callbacks", Act::Look, ""),
     ("GET", "/campaigns/{id}/activity", Act::Look, ""),
     ("GET", "/campaigns/{id}/setup", Act::Look, ""),
     ("GET", "/campaigns/{id}/contacts", Act::Look, ""),

@@ -226,6 +226,16 @@ async fn live_says_why_nothing_is_dialled() {
     let stats = server.get(&format!("{path}/stats")).await;
     insta::assert_snapshot!("stats", server.show(&stats));
     assert_eq!(server.get(&format!("{path}/stats?run=2")).await.status, 404);
+    let callbacks = server.get(&format!("{path}/callbacks")).await.json();
+    assert_eq!(callbacks, json!({ "data": [], "next_cursor": null }));
+    assert_eq!(server.get(&format!("{path}/callbacks?run=2")).await.status, 404);
+    for wrong in ["callbacks?state=requested", "contacts?callback=superseded"] {
+        assert_eq!(server.get(&format!("{path}/{wrong}")).await.status, 422, "{wrong}");
+    }
+    for filter in ["requested", "pending", "completed", "cancelled"] {
+        let none = server.get(&format!("{path}/contacts?callback={filter}")).await.json();
+        assert_eq!(none["data"], json!([]), "{filter}");
+    }
 }
 
 #[tokio::test]

@@ -5,13 +5,13 @@ use campanile_domain::{
     ids::{CampaignId, ContactId},
     outcome::{INSTANT_FAILURE_MS, Outcome, label_of_code},
 };
-use campanile_store::rows::{Attempt, Contact};
+use campanile_store::rows::{Attempt, CallbackFilter, Contact};
 use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::View;
+use super::{View, callbacks};
 use crate::console::{
     icons::Icon,
     parts::{contact_badge, none},
@@ -36,6 +36,9 @@ pub(crate) struct Query {
     /// A state's word.
     #[serde(default)]
     pub(crate) state: String,
+    /// A word of the callback filters.
+    #[serde(default)]
+    pub(crate) callback: String,
     /// After this contact.
     #[serde(default)]
     pub(crate) after: String,
@@ -61,6 +64,17 @@ impl Query {
         ContactState::from_word(&self.state)
     }
 
+    /// Only contacts with such a callback.
+    pub(super) fn callback(&self) -> Option<CallbackFilter> {
+        CallbackFilter::from_word(&self.callback)
+    }
+
+    /// The same list, but of such callbacks.
+    fn with_callback(&self, filter: Option<CallbackFilter>) -> Self {
+        let callback = filter.map_or_else(String::new, |filter| filter.word().to_owned());
+        Self { callback, ..self.clone() }
+    }
+
     /// Digits to look for.
     pub(super) fn digits(&self) -> Option<String> {
         let digits: String = self.phone.chars().filter(char::is_ascii_digit).collect();
@@ -73,7 +87,7 @@ impl Query {
     }
 
     fn is_filtered(&self) -> bool {
-        self.state().is_some() || self.digits().is_some()
+        self.state().is_some() || self.callback().is_some() || self.digits().is_some()
     }
 
     fn address(&self, id: CampaignId, after: &str, seen: &str) -> String {
@@ -82,6 +96,7 @@ impl Query {
         for (name, value) in [
             ("phone", self.digits().unwrap_or_default()),
             ("state", self.state().map(|state| state.word().to_owned()).unwrap_or_default()),
+            ("callback", self.callback().map(|each| each.word().to_owned()).unwrap_or_default()),
             ("after", after.to_owned()),
             ("seen", seen.to_owned()),
         ] {
@@ -140,6 +155,9 @@ pub(super) fn card(view: &View) -> Markup {
                     (Icon::Search.small())
                     input.input type="search" name="phone" value=(query.phone) placeholder="Number or last digits" size="20" inputmode="tel" data-key="/";
                 }
+                @if let Some(callback) = query.callback() {
+                    input type="hidden" name="callback" value=(callback.word());
+                }
                 label {
                     span.vh { "State" }
                     select.input.select name="state" {
@@ -151,6 +169,7 @@ pub(super) fn card(view: &View) -> Markup {
                 }
                 button.btn type="submit" { "Show" }
             }
+            (callbacks::filters(view, |filter| query.with_callback(filter).address(id, "", "")))
             @if calls.rows.is_empty() { (empty(view)) } @else { (table(view)) }
             div.card-foot {
                 span {
@@ -246,7 +265,11 @@ pub(crate) fn row(campaign: CampaignId, look: &Look<'_>, contact: &Contact) -> M
             td.phone { (phone(contact.phone)) }
             td {
                 div.status {
-                    (contact_badge(contact.state))
+                    // That state's own badge says the same with fewer words.
+                    @if contact.state != ContactState::CallbackScheduled || contact.callback.is_none() {
+                        (contact_badge(contact.state))
+                    }
+                    (callbacks::mark(contact.callback.as_ref()))
                     @if let Some(due) = contact.due_at.filter(|due| contact.state.class() == ContactClass::Waiting && *due > look.clock.now()) {
                         span.muted.nowrap { (look.clock.plain(due, &format!("at {}", look.clock.brief(due)))) }
                     }

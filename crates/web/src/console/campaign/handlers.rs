@@ -161,6 +161,7 @@ async fn calls_of(app: &App, id: CampaignId, query: calls::Query) -> service::Re
     let filter = ContactFilter {
         state: query.state(),
         phone: query.digits(),
+        callback: query.callback(),
         after: query.cursor(),
         // One more tells whether there is a next page.
         limit: PAGE + 1,

@@ -230,3 +230,84 @@ fn gallery() {
         }
     }
 }
+
+/// A contact that asked to be called back, and a campaign that honours it.
+fn with_callbacks() -> View {
+    use campanile_domain::{
+        callback::{CallbackState, Understood},
+        contact::ContactState,
+        figures::CallbackSums,
+        ids::AttemptId,
+        result::CallbackWish,
+    };
+    use campanile_store::rows::Callback;
+
+    let mut view = states().remove(2).1;
+    let mut settings = Settings::clone(&view.campaign.settings);
+    settings.callback_detection = true;
+    view.campaign.settings = settings.into();
+    view.figures.callbacks = CallbackSums {
+        requested: 7,
+        pending: 3,
+        completed: 2,
+        cancelled: 1,
+        dialled: 2,
+        delay_ms: 7_260_000,
+        late_ms: 8_000,
+    };
+    let mut contact = contact(1, ContactState::CallbackScheduled, Vec::new());
+    contact.callback = Some(Callback {
+        asked_in: AttemptId(7),
+        run: 1,
+        contact: contact.id,
+        phone: contact.phone,
+        state: CallbackState::Pending,
+        requested_at: at("2026-11-19T08:54:00Z"),
+        due_at: at("2026-11-19T09:54:00Z"),
+        wanted_at: None,
+        understood: Understood::Unclear,
+        wish: CallbackWish {
+            when_text: Some("when <pigs> fly".into()),
+            reason: Some("driving".into()),
+            ..CallbackWish::default()
+        },
+        dialled_in: None,
+        dialled_at: None,
+    });
+    view.calls.rows = vec![contact];
+    view
+}
+
+#[test]
+fn callbacks_have_a_panel_filters_and_a_badge_when_they_are_detected() {
+    let mut view = with_callbacks();
+    view.calls.query.callback = "pending".into();
+    let panel = said(&callbacks::panel(&view));
+    assert_eq!(
+        panel,
+        "Callbacks requested 7 in this run Callbacks pending 3 wait for their time \
+         Callbacks completed 2 dialled, whatever it came to \
+         Average delay 1 h 0 m 4 s after the due time"
+    );
+    let list = calls::card(&view);
+    let text = said(&list);
+    let filters = "All calls Callbacks requested Callbacks pending Callbacks completed \
+                   Callbacks cancelled";
+    assert!(text.contains(filters), "{text}");
+    let html = list.into_string();
+    assert_eq!(html.matches("aria-current=\"true\"").count(), 1, "one filter is marked");
+    let marked = html.split("aria-current=\"true\">").nth(1).unwrap();
+    assert!(marked.starts_with("Callbacks pending"));
+    assert_eq!(html.matches("badge blue").count(), 1, "the badge stands once");
+    assert!(html.contains("Asked for: when &lt;pigs&gt; fly (driving); unclear, please look"));
+}
+
+#[test]
+fn a_campaign_that_detects_no_callbacks_shows_nothing_of_them() {
+    let mut view = with_callbacks();
+    let mut settings = Settings::clone(&view.campaign.settings);
+    settings.callback_detection = false;
+    view.campaign.settings = settings.into();
+    assert_eq!(callbacks::panel(&view).into_string(), "");
+    assert!(!calls::card(&view).into_string().contains("Callbacks requested"));
+}

@@ -195,6 +195,7 @@ pub(super) fn contact(number: i64, state: ContactState, trail: Vec<Attempt>) -> 
         due_at: matches!(state, ContactState::RetryScheduled | ContactState::CallbackScheduled)
             .then(|| at("2026-11-19T09:54:00Z")),
         trail,
+        callback: None,
         variables: variables.into_iter().map(|(name, value)| (name.into(), json!(value))).collect(),
     }
 }
@@ -298,6 +299,7 @@ pub(super) fn view(campaign: Campaign, live: Option<Arc<LiveView>>) -> View {
             sums: campaign.sums,
             passes: if started { passes() } else { Vec::new() },
             outcomes: Vec::new(),
+            callbacks: campanile_domain::figures::CallbackSums::default(),
         },
         dialling_seconds: 13_000,
         clock: Clock::new(&campaign.settings.window.timezone, now()),
