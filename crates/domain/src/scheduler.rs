@@ -86,7 +86,7 @@ pub struct Scheduler {
     finishing: HashMap<AttemptId, Finishing>,
     /// What it takes from asking for a row to having it.
     lead: Lead,
-    /// Dials over all campaigns.
+    /// The most dials that a campaign had when it got one more, as `Run::served` counts.
     served: u64,
     commands: VecDeque<Command>,
     wake_at: Timestamp,

@@ -1,5 +1,7 @@
 //! Starting calls: seats, tokens, turns and claims.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 
 use super::{Command, NO_VERDICT, Placement, Scheduler, call::Call, run::Hold};
@@ -15,6 +17,8 @@ use crate::{
 const PATIENCE: SignedDuration = SignedDuration::from_secs(2);
 /// A claim that is owed a seat lets others go first for so long at most.
 const OWED_PATIENCE: SignedDuration = SignedDuration::from_secs(5);
+/// Dials that a campaign may be behind the others of its priority and still get first.
+const CREDIT_MAX: u64 = 16;
 /// Claims asked for at once, at most.
 const CLAIMS_MAX: u32 = 1_000;
 
@@ -94,7 +98,8 @@ impl Scheduler {
         self.finish(call.attempt, report, NO_VERDICT, true);
     }
 
-    /// Starts calls: higher priorities first, campaigns of one priority in turn.
+    /// Starts calls: higher priorities first; among campaigns of one priority, whichever
+    /// had the fewest (CL-16).
     pub(super) fn dial(&mut self) {
         if self.shutting_down || self.is_day_spent() {
             return;
@@ -108,9 +113,12 @@ impl Scheduler {
             .collect();
         order.sort_unstable();
         for equals in order.chunk_by(|one, two| one.0 == two.0) {
-            let mut hungry: Vec<CampaignId> = equals.iter().map(|(_, _, id)| *id).collect();
-            while !hungry.is_empty() {
-                hungry.retain(|id| self.dial_one(*id));
+            let mut hungry: BTreeSet<(u64, CampaignId)> =
+                equals.iter().map(|(_, served, id)| (*served, *id)).collect();
+            while let Some((_, id)) = hungry.pop_first() {
+                if self.dial_one(id) {
+                    hungry.extend(self.runs.get(&id).map(|run| (run.served, id)));
+                }
             }
         }
         if self.reached.is_some() {
@@ -177,8 +185,10 @@ impl Scheduler {
             self.commands.push_back(Command::Bar(barred));
         }
         let Some((lease, route)) = found else { return false };
-        self.served += 1;
-        run.served = self.served;
+        // Who could not dial for a while catches up, but not on all of its absence.
+        let before = run.served.max(self.served.saturating_sub(CREDIT_MAX));
+        self.served = self.served.max(before);
+        run.served = before + 1;
         let attempt = NewAttempt {
             id: AttemptId(self.ids.block(now.as_millisecond(), 1)),
             number: lease.dialled + 1,

@@ -61,7 +61,8 @@ pub(super) struct Run {
     down_since: Option<Timestamp>,
     /// What held the last dial back, and when.
     pub(super) held: Option<(Hold, Timestamp)>,
-    /// Rises with every dial of any campaign: the lowest goes first.
+    /// Its dials, and those it let pass while it could not use them: among campaigns of
+    /// one priority the lowest goes first.
     pub(super) served: u64,
     pub(super) figures: Figures,
 }

@@ -321,6 +321,7 @@ mod guard;
 mod rows;
 mod runs;
 mod seats;
+mod share;
 mod why;
 
 /// Two dials a seat, all answered: half of them are abandoned, and pacing is eased.

@@ -71,6 +71,8 @@ fn one_window_is_the_same_in_either_spelling() {
     assert_eq!((two.window.end.as_str(), two.windows.len()), ("12:00", 2));
     let Value::Object(whole) = serde_json::to_value(&two).unwrap() else { panic!() };
     assert_eq!(two.patched(&whole).unwrap(), two, "what was told is taken back");
+    let first = json!({ "window": { "end": "12:00" }, "priority": 1 });
+    assert_eq!(patched(&two, first).windows.len(), 2, "a form of one window loses none");
     let by_one = patched(&two, json!({ "window": { "end": "10:00" } }));
     let by_list = patched(&two, json!({ "windows": [{ "end": "10:00" }] }));
     assert_eq!(by_one, by_list);

@@ -16,6 +16,7 @@ impl Settings {
     }
 
     /// `window` is the one-window spelling of `windows`: whichever was given is both.
+    /// A `window` like the first of several leaves them as they are.
     pub(super) fn settle_windows(&mut self, patch: &Map<String, Value>) -> Result<(), FieldError> {
         match (patch.contains_key("window"), patch.contains_key("windows")) {
             (true, true) if self.windows.first().is_some_and(|first| *first != self.window) => {
@@ -25,6 +26,8 @@ impl Settings {
                     "give either `window` or `windows`; together they must begin alike",
                 ));
             }
+            // The first of several, told again by whoever knows of one window only.
+            (true, false) if self.windows.first() == Some(&self.window) => {}
             (true, false) => self.windows.clear(),
             (false, true) if self.windows.is_empty() => {
                 return Err(FieldError::new("/windows", "required", "give at least one window"));
