@@ -47,6 +47,8 @@ pub struct Script {
     pub start: String,
     /// The steps by name.
     pub steps: BTreeMap<String, Step>,
+    /// Whether a result may ask for a callback (CB-1); without, such wishes are dropped.
+    pub callbacks: bool,
 }
 
 /// One step of a script.
@@ -108,6 +110,7 @@ impl Default for Script {
                 ("goodbye".to_owned(), step(&["goodbye"], None, None)),
             ]
             .into(),
+            callbacks: true,
         }
     }
 }

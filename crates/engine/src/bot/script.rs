@@ -80,7 +80,10 @@ impl Script {
             Ok(Step {
                 say: say.collect::<Result<_, String>>()?,
                 listen: listen.transpose()?,
-                result: step.result.clone(),
+                result: step.result.clone().map(|mut result| {
+                    result.callback = result.callback.filter(|_| script.callbacks);
+                    result
+                }),
                 next: step.next.as_ref().map(number).transpose()?,
             })
         });
@@ -272,6 +275,27 @@ mod tests {
         let mut bot = bot(json!({})).unwrap();
         bot.hear(Heard::Digit('9'), 0);
         assert_eq!(bot.conclude().unwrap().opt_out, Some(true));
+    }
+
+    #[test]
+    fn a_key_asks_for_a_callback_unless_the_bot_may_not() {
+        let script = |callbacks: bool| {
+            json!({"start": "menu", "callbacks": callbacks, "steps": {
+                "menu": {"say": ["greeting"], "listen": {"keys": {"2": "later"}, "seconds": 4}},
+                "later": {"say": ["callback"], "result": {
+                    "disposition": "callback",
+                    "callback": {"when_text": "in 2 hours", "reason": "pressed 2"}}},
+            }})
+        };
+        let wish = |callbacks| {
+            let mut bot = bot(script(callbacks)).unwrap();
+            bot.hear(Heard::Digit('2'), 0);
+            bot.conclude().unwrap().callback
+        };
+        let asked = wish(true).unwrap();
+        assert_eq!(asked.when_text.as_deref(), Some("in 2 hours"));
+        assert_eq!(asked.reason.as_deref(), Some("pressed 2"));
+        assert_eq!(wish(false), None);
     }
 
     #[test]

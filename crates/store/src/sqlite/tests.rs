@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use campanile_domain::{
     bot::BotKind,
+    callback::{CallbackState, Understood},
     campaign::{CompletionReason, Status},
     carrier::Direction,
     contact::ContactState,
@@ -140,6 +141,8 @@ fn every_check_takes_the_codes_of_its_enum() {
     assert_eq!(codes("run", "reason"), all(CompletionReason::ALL, CompletionReason::code));
     assert_eq!(codes("attempt", "outcome"), all(Outcome::ALL, Outcome::code));
     assert_eq!(codes("attempt", "hangup_by"), all(HangupBy::ALL, HangupBy::code));
+    assert_eq!(codes("callback", "state"), all(CallbackState::ALL, CallbackState::code));
+    assert_eq!(codes("callback", "understood"), all(Understood::ALL, Understood::code));
     assert_eq!(codes("import", "stage"), all(ImportStage::ALL, ImportStage::code));
     assert_eq!(codes("number", "direction"), all(Direction::ALL, Direction::code));
     assert_eq!(codes("bot", "kind"), all(BotKind::ALL, BotKind::code));
