@@ -8,7 +8,8 @@ use campanile_domain::{carrier::CarrierSettings, carrier::Number, settings::Sett
 use campanile_store::rows::Activity;
 
 use super::{
-    bots, callbacks, campaigns, carriers, contacts, do_not_call, docs, keys, live, numbers, openapi,
+    bots, callbacks, campaigns, carriers, contacts, do_not_call, docs, keys, live, numbers,
+    openapi,
     page::PageQuery,
     programs,
     route::{Repeat, Route, delete, get, open, patch, post},

@@ -189,10 +189,17 @@ async fn each_fault_of_an_entry_names_its_field() {
     for (body, told) in [
         (json!({}), "/number required"),
         (json!({"number": "9876500000"}), "/number invalid_number"),
-        (json!({"number": "+919876500000", "expires_at": "2020-01-01T00:00:00Z"}), "/expires_at past"),
+        (
+            json!({"number": "+919876500000", "expires_at": "2020-01-01T00:00:00Z"}),
+            "/expires_at past",
+        ),
         (json!({"number": "+919876500000", "source": "y".repeat(201)}), "/source too_long"),
     ] {
         let answer = server.post("/api/v1/dnc", body.clone()).await;
-        assert_eq!((answer.status.as_u16(), faults(&answer)), (422, vec![told.to_owned()]), "{body}");
+        assert_eq!(
+            (answer.status.as_u16(), faults(&answer)),
+            (422, vec![told.to_owned()]),
+            "{body}"
+        );
     }
 }
