@@ -35,6 +35,10 @@ words! {
         Complete = "complete" / 4,
         /// The dialler: it cannot go on.
         Fail = "fail" / 5,
+        /// completed or failed → draft: prepares another run. Cancel Restart is no move of
+        /// a run: it takes the prepared run back, and the campaign has the finished one
+        /// again.
+        Restart = "restart" / 6,
     }
 }
 
@@ -88,10 +92,11 @@ impl Status {
             (S::Running, A::Pause) => Ok(S::Paused),
             (S::Running | S::Paused, A::Stop | A::Complete) => Ok(S::Completed),
             (S::Running | S::Paused, A::Fail) => Ok(S::Failed),
+            (S::Completed | S::Failed, A::Restart) => Ok(S::Draft),
 
-            (S::Draft, A::Pause | A::Resume | A::Stop | A::Complete | A::Fail)
-            | (S::Running, A::Start | A::Resume)
-            | (S::Paused, A::Start | A::Pause)
+            (S::Draft, A::Pause | A::Resume | A::Stop | A::Complete | A::Fail | A::Restart)
+            | (S::Running, A::Start | A::Resume | A::Restart)
+            | (S::Paused, A::Start | A::Pause | A::Restart)
             | (
                 S::Completed | S::Failed,
                 A::Start | A::Pause | A::Resume | A::Stop | A::Complete | A::Fail,

@@ -26,6 +26,7 @@ mod recount;
 mod removal;
 mod replies;
 mod report;
+mod restarts;
 mod runs;
 mod schema;
 mod setup;

@@ -304,6 +304,32 @@ impl Store {
         self.inner.stop(id, by, now).await
     }
 
+    /// completed or failed → draft: prepares the next run, in which every contact that is
+    /// not excluded waits again (CL-7, R-9).
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` `draining` while contacts of the finished run are active or its line is
+    /// being closed; `importing` while a file is being applied.
+    pub async fn restart(&self, id: CampaignId, by: Actor, now: Timestamp) -> Result<Campaign> {
+        self.inner.restart(id, by, now).await
+    }
+
+    /// Takes a prepared run back that was not started: the finished run, its settings,
+    /// figures and contacts are the campaign's again as they were (CL-8).
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` `wrong_state` when no run is prepared.
+    pub async fn cancel_restart(
+        &self,
+        id: CampaignId,
+        by: Actor,
+        now: Timestamp,
+    ) -> Result<Campaign> {
+        self.inner.cancel_restart(id, by, now).await
+    }
+
     /// Sums, passes and outcomes of a run.
     pub async fn figures(&self, id: CampaignId, run: u32) -> Result<RunFigures> {
         self.inner.figures(id, run).await

@@ -187,6 +187,12 @@ impl<'w> Batch<'w> {
         Ok(written.with(&self.kept.deltas, key).with(&self.verb.deltas, key))
     }
 
+    /// The run is no more: nothing that was counted of it is written.
+    pub(crate) fn forget_counters(&mut self, key: RunKey) {
+        self.verb.deltas.forget(key);
+        self.kept.deltas.forget(key);
+    }
+
     /// The line of a run; for use after [`Self::flush`].
     pub(crate) fn queue(&self, key: RunKey) -> Result<QueueState, StoreError> {
         if let Some(queue) = self.queues.borrow().get(&key) {

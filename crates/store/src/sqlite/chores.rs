@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use crate::{
     error::StoreError,
     rows::ImportStage,
-    sqlite::{batch::Batch, claims, counters::RunKey, garbage, imports, metadata, sql},
+    sqlite::{batch::Batch, claims, counters::RunKey, garbage, imports, metadata, restarts, sql},
 };
 
 /// How long one piece may take: calls wait for it.
@@ -29,6 +29,10 @@ pub(crate) enum Task {
     CloseLine(RunKey),
     /// Rows of an accepted file become contacts.
     ApplyImport(ImportId),
+    /// Contacts join a prepared run.
+    FillRun(RunKey),
+    /// What a prepared run left behind that was taken back.
+    ClearRun(RunKey),
     /// A metadata key is made findable, by row of `metadata_key`.
     IndexMetadata(i64),
     /// What a deleted campaign or a file that is done with left behind, by row of
@@ -61,6 +65,8 @@ impl Chore {
             Task::ApplyImport(import) => {
                 imports::apply(batch, import, &mut self.application, &Budget::piece())
             }
+            Task::FillRun(key) => restarts::fill(batch, key, &Budget::piece()),
+            Task::ClearRun(key) => restarts::clear(batch, key, &Budget::piece()),
             Task::IndexMetadata(key) => metadata::index(batch, key, &Budget::piece()),
             Task::TakeAway(row) => garbage::take_away(batch, row, &Budget::piece()),
         }
@@ -76,6 +82,12 @@ impl Budget {
     /// One piece of a chore.
     pub(crate) fn piece() -> Self {
         Self { until: Instant::now() + PIECE }
+    }
+
+    /// One look at the clock, and it is spent.
+    #[cfg(test)]
+    pub(crate) fn spent() -> Self {
+        Self { until: Instant::now() }
     }
 
     pub(crate) fn is_spent(&self) -> bool {
@@ -110,6 +122,9 @@ pub(crate) fn find(batch: &mut Batch<'_>, discard_staging: bool) -> Result<(), S
         batch.chore(Chore::new(Task::TakeAway(row)));
     }
     for chore in metadata::unfinished(batch.db)? {
+        batch.chore(chore);
+    }
+    for chore in restarts::unfinished(batch)? {
         batch.chore(chore);
     }
     let ended = sql::all(

@@ -185,6 +185,11 @@ impl Deltas {
         run.now = run.now.max(now);
     }
 
+    /// The run is no more.
+    pub(crate) fn forget(&mut self, key: RunKey) {
+        self.runs.remove(&key);
+    }
+
     pub(crate) fn merge(&mut self, other: Self) {
         for (key, theirs) in other.runs {
             let ours = self.runs.entry(key).or_default();

@@ -126,7 +126,14 @@ fn exclude_one(
     contact: ContactId,
 ) -> Result<(), StoreError> {
     let Some(before) = Dial::load(batch.db, key, contact)? else {
-        return Ok(());
+        // It has not joined the prepared run yet, and joins it excluded.
+        let phone = sql::first(
+            batch.db,
+            "SELECT phone FROM contact WHERE id = ?1 AND campaign = ?2",
+            params![contact.0, wish.campaign.0],
+            |row| row.phone(),
+        )?;
+        return phone.map_or(Ok(()), |phone| insert(batch.db, wish, phone));
     };
     insert(batch.db, wish, before.phone)?;
     let not_dialled =

@@ -24,7 +24,7 @@ use crate::{
         chores::{Budget, Chore, Task},
         claims,
         counters::{Kind, RunKey},
-        imports, setup,
+        imports, restarts, setup,
         sql::{self, ms},
     },
 };
@@ -40,6 +40,12 @@ pub(crate) fn start(
     let status = run.status.after(Action::Start)?;
     if imports::is_applying(batch.db, id)? {
         return Err(imports::importing());
+    }
+    if restarts::is_filling(batch, run.key)? {
+        return Err(StoreError::conflict(
+            "preparing",
+            "contacts are still joining the prepared run; try again in a moment",
+        ));
     }
     let mut errors = run.settings.check();
     check_bot(batch.db, &run.settings, &mut errors)?;

@@ -23,9 +23,11 @@ use crate::{
     error::StoreError,
     rows::{Actor, ImportStage, Role, Scope, StagedRow},
     sqlite::{
-        Sqlite, contacts, counters,
+        Sqlite,
+        chores::Budget,
+        contacts, counters,
         dial::{self, Line},
-        imports, report, schema, sql,
+        imports, report, restarts, schema, sql,
         writer::Lane,
     },
 };
@@ -386,4 +388,57 @@ async fn what_a_deleted_draft_left_is_taken_away() {
         // A probe is a commit, after which the writer does a piece of what is left.
         store.ready().await.unwrap();
     }
+}
+
+/// Until this is so; every write lets chores go on.
+async fn until(store: &Sqlite, sql: &'static str) {
+    loop {
+        let left = store.read(move |db| Ok(db.query_row(sql, [], |row| row.get::<_, i64>(0))?));
+        if left.await.unwrap() == 0 {
+            return;
+        }
+        store.ready().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_prepared_run_is_filled_and_taken_away_to_the_end_by_the_next_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(dir.path()).unwrap();
+    let id = running(&store, 500).await;
+    store.stop(id, by(), t0()).await.unwrap();
+    let before = store.campaign(id).await.unwrap();
+    let cut = store.write(move |batch| {
+        let key = restarts::prepare(batch, id, &by(), t0())?;
+        restarts::fill(batch, key, &Budget::spent())
+    });
+    assert!(!cut.await.unwrap(), "some are left");
+    assert_eq!(store.campaign(id).await.unwrap().count(ContactState::Pending), 200);
+    let refused = store.start(id, by(), t0()).await;
+    assert!(matches!(refused, Err(StoreError::Conflict { code: "preparing", .. })), "{refused:?}");
+    drop(store);
+
+    let store = Sqlite::open(dir.path()).unwrap();
+    store.recover(t0()).await.unwrap();
+    until(&store, "SELECT count(*) FROM run WHERE filling IS NOT NULL").await;
+    assert_eq!(store.campaign(id).await.unwrap().count(ContactState::Pending), 500);
+    assert_eq!(store.recount(id).await.unwrap(), [""; 0]);
+    let cut = store.write(move |batch| {
+        let key = restarts::discard(batch, id, &by(), t0())?;
+        restarts::clear(batch, key, &Budget::spent())
+    });
+    assert!(!cut.await.unwrap(), "some are left");
+    let refused = store.restart(id, by(), t0()).await;
+    assert!(matches!(refused, Err(StoreError::Conflict { code: "draining", .. })), "{refused:?}");
+    drop(store);
+
+    let store = Sqlite::open(dir.path()).unwrap();
+    store.recover(t0()).await.unwrap();
+    until(&store, "SELECT count(*) FROM cancelled_run").await;
+    until(&store, "SELECT count(*) FROM dial WHERE run = 2").await;
+    let campaign = store.campaign(id).await.unwrap();
+    assert_eq!(campaign.counts, before.counts);
+    assert_eq!((campaign.status, campaign.run), (Status::Completed, 1));
+    store.restart(id, by(), t0()).await.unwrap();
+    assert_eq!(store.recount(id).await.unwrap(), [""; 0]);
 }

@@ -3,6 +3,7 @@
 mod access;
 mod contact_files;
 mod programs;
+mod restarts;
 
 use std::ops::ControlFlow;
 

@@ -14,5 +14,6 @@ mod model;
 mod people;
 mod recovery;
 mod reports;
+mod restarts;
 mod triggers;
 mod world;

@@ -253,6 +253,22 @@ pub(crate) async fn stop(
     Ok(Json(service::campaigns::stop(&app, &who, read_id(&id)?).await?.into()))
 }
 
+pub(crate) async fn restart(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+) -> Answer {
+    Ok(Json(service::campaigns::restart(&app, &who, read_id(&id)?).await?.into()))
+}
+
+pub(crate) async fn cancel_restart(
+    State(app): State<App>,
+    Caller(who): Caller,
+    Path(id): Path<String>,
+) -> Answer {
+    Ok(Json(service::campaigns::cancel_restart(&app, &who, read_id(&id)?).await?.into()))
+}
+
 /// The log, newest first, in pages by position.
 pub(crate) async fn activity(
     State(app): State<App>,

@@ -36,6 +36,10 @@ pub(crate) fn table() -> Vec<Route> {
         post("/campaigns/{id}/pause", Run, "Pause: no new call", campaigns::pause).gives::<campaigns::View>(),
         post("/campaigns/{id}/resume", Run, "Resume", campaigns::resume).gives::<campaigns::View>(),
         post("/campaigns/{id}/stop", Run, "Stop the run for good", campaigns::stop).gives::<campaigns::View>(),
+        post("/campaigns/{id}/restart", Run, "Prepare another run of a finished campaign", campaigns::restart)
+            .gives::<campaigns::View>(),
+        post("/campaigns/{id}/cancel-restart", Run, "Take a prepared run back", campaigns::cancel_restart)
+            .gives::<campaigns::View>(),
         get("/campaigns/{id}/live", Look, "Show what a campaign is doing now", live::one).gives::<live::Live>(),
         get("/campaigns/{id}/events", Look, "Follow the live state as server-sent events", campaign_events)
             .gives_text("text/event-stream"),

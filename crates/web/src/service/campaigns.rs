@@ -91,6 +91,18 @@ pub async fn stop(app: &App, who: &Who, id: CampaignId) -> Result<Campaign> {
     Ok(app.store.stop(id, who.actor.clone(), app.now()).await?)
 }
 
+/// completed or failed → draft: prepares the next run (CL-7).
+pub async fn restart(app: &App, who: &Who, id: CampaignId) -> Result<Campaign> {
+    who.require(Act::Run)?;
+    Ok(app.store.restart(id, who.actor.clone(), app.now()).await?)
+}
+
+/// Takes a prepared run back; the finished one is there again as it was (CL-8).
+pub async fn cancel_restart(app: &App, who: &Who, id: CampaignId) -> Result<Campaign> {
+    who.require(Act::Run)?;
+    Ok(app.store.cancel_restart(id, who.actor.clone(), app.now()).await?)
+}
+
 /// Sums, passes and outcomes of a run, the current one when `None`.
 pub async fn figures(app: &App, who: &Who, id: CampaignId, run: Option<u32>) -> Result<RunFigures> {
     who.require(Act::Look)?;

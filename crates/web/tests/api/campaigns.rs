@@ -150,6 +150,55 @@ async fn a_campaign_lives_from_draft_to_completed() {
 }
 
 #[tokio::test]
+async fn a_finished_campaign_is_prepared_again_and_brought_back_as_it_was() {
+    let server = Server::start().await;
+    let path = server.draft().await;
+    let file = format!("phone_number,name\n+{PHONE},Asha\n+{},Ravi\n", PHONE + 1);
+    server.csv(&format!("{path}/contacts"), file).await;
+    let act = async |action: &str| server.post(&format!("{path}/{action}"), json!({})).await;
+    for status in ["draft", "running"] {
+        for wrong in ["restart", "cancel-restart"] {
+            let refused = act(wrong).await;
+            let told = (refused.status.as_u16(), refused.json()["code"].clone());
+            assert_eq!(told, (409, json!("wrong_state")), "{wrong} in {status}");
+        }
+        act("start").await;
+    }
+    act("stop").await;
+    let everything = async || {
+        let mut told = Vec::new();
+        for part in ["", "/stats", "/stats?run=1", "/contacts", "/attempts.csv", "/setup"] {
+            told.push((part, server.get(&format!("{path}{part}")).await.text()));
+        }
+        told
+    };
+    let before = everything().await;
+
+    server.pass(60);
+    let prepared = act("restart").await;
+    assert_eq!(prepared.status, 200, "{}", prepared.text());
+    let prepared = prepared.json();
+    assert_eq!((&prepared["status"], &prepared["run"]), (&json!("draft"), &json!(2)));
+    assert_eq!(prepared["prepared_run"], 2);
+    assert_eq!(prepared["counts"]["pending"], 2);
+    let edited = server.patch(&path, json!({"max_attempts": 7})).await;
+    assert_eq!(edited.status, 200, "{}", edited.text());
+    let late = format!("phone_number\n+{}\n", PHONE + 2);
+    assert_eq!(server.csv(&format!("{path}/contacts"), late).await.status, 409);
+    let back = act("cancel-restart").await;
+    assert_eq!(back.status, 200, "{}", back.text());
+    assert_eq!(everything().await, before);
+
+    act("restart").await;
+    assert_eq!(act("start").await.json()["status"], "running");
+    assert_eq!(act("cancel-restart").await.status, 409);
+    let log = server.get(&format!("{path}/activity")).await.json();
+    let actions: Vec<_> =
+        log["data"].as_array().unwrap().iter().map(|entry| entry["action"].clone()).collect();
+    assert_eq!(actions[..5], ["start", "restart", "cancel_restart", "edit", "restart"]);
+}
+
+#[tokio::test]
 async fn start_lists_what_is_missing_by_field() {
     let server = Server::start().await;
     let made = server.post("/api/v1/campaigns", json!({"name": "Bare"})).await;

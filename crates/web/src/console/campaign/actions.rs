@@ -24,6 +24,8 @@ pub(super) enum Button {
     Resume,
     Pause,
     Stop,
+    Restart,
+    CancelRestart,
     Delete,
 }
 
@@ -51,12 +53,12 @@ impl Button {
                 if !campaign.has_run {
                     offered.extend([Self::Upload, Self::Start, Self::Delete]);
                 } else {
-                    offered.push(Self::Start);
+                    offered.extend([Self::CancelRestart, Self::Start]);
                 }
             }
             Status::Running => offered.extend([Self::Add, Self::Pause, Self::Stop]),
             Status::Paused => offered.extend([Self::Edit, Self::Resume, Self::Stop]),
-            Status::Completed | Status::Failed => {}
+            Status::Completed | Status::Failed => offered.push(Self::Restart),
         }
         offered
     }
@@ -66,9 +68,14 @@ impl Button {
         match self {
             Self::Activity => Need::Look,
             Self::Report => Need::Export,
-            Self::Upload | Self::Add | Self::Start | Self::Resume | Self::Pause | Self::Stop => {
-                Need::Run
-            }
+            Self::Upload
+            | Self::Add
+            | Self::Start
+            | Self::Resume
+            | Self::Pause
+            | Self::Stop
+            | Self::Restart
+            | Self::CancelRestart => Need::Run,
             Self::Edit | Self::Delete => Need::Edit,
         }
     }
@@ -100,6 +107,8 @@ pub(super) fn bar(view: &View) -> Markup {
                     Button::Resume => (post_button(&at("resume"), "primary", Icon::Play, "Resume")),
                     Button::Pause => (post_button(&at("pause"), "tone amber", Icon::Pause, "Pause")),
                     Button::Stop => (opens("stop", "tone red", Icon::Square, "Stop")),
+                    Button::Restart => (opens("restart", "", Icon::RotateCcw, "Restart")),
+                    Button::CancelRestart => (opens("cancel-restart", "", Icon::Undo2, "Cancel Restart")),
                     Button::Delete => (opens("delete", "tone red", Icon::Trash2, "Delete")),
             }
         }
@@ -138,6 +147,37 @@ pub(super) fn dialogs(view: &View) -> Markup {
                 }, html! { button.btn.primary type="submit" { "Resume now" } })),
                 Status::Draft | Status::Completed | Status::Failed => {},
             }
+        }
+        @if matches!(status, Status::Completed | Status::Failed) && view.powers.run {
+            (dialog("restart", "Restart this campaign?", html! {
+                div.in {
+                    p {
+                        "Prepare this campaign for a new run? This resets call attempts and returns it to draft. "
+                        "It will not start dialling until you press Start."
+                    }
+                    p {
+                        "Run #" (campaign.run) " had "
+                        b { (counted(campaign.sums.conversations, "conversation", "conversations")) } "."
+                    }
+                }
+                footer {
+                    button.btn type="button" command="close" commandfor="restart" { "Keep as it is" }
+                    form method="post" action=(at("restart")) {
+                        button.btn.primary type="submit" { "Prepare Run #" (campaign.run + 1) }
+                    }
+                }
+            }))
+        }
+        @if status == Status::Draft && campaign.has_run && view.powers.run {
+            (dialog("cancel-restart", "Cancel this restart?", html! {
+                div.in { p { "Cancel the prepared Run #" (campaign.run) " and restore the previous completed run?" } }
+                footer {
+                    button.btn type="button" command="close" commandfor="cancel-restart" { "Keep it" }
+                    form method="post" action=(at("cancel-restart")) {
+                        button.btn.solid.red type="submit" { "Cancel Restart" }
+                    }
+                }
+            }))
         }
         @if status == Status::Draft && !campaign.has_run && view.powers.edit {
             (dialog("delete", "Delete this draft?", html! {
@@ -231,6 +271,7 @@ fn icon_of(action: &str) -> Icon {
         "start" | "resume" => Icon::Play,
         "pause" => Icon::Pause,
         "stop" => Icon::Square,
+        "restart" => Icon::RotateCcw,
         "complete" => Icon::CircleCheck,
         "fail" => Icon::CircleX,
         "edit" => Icon::Pencil,
@@ -247,6 +288,8 @@ fn words_of(action: &str) -> String {
         "pause" => "Paused".into(),
         "resume" => "Resumed".into(),
         "stop" => "Stopped".into(),
+        "restart" => "Restarted".into(),
+        "cancel_restart" => "Cancelled the restart".into(),
         "complete" => "Completed".into(),
         "fail" => "Failed".into(),
         "edit" => "Edited".into(),

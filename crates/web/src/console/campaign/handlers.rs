@@ -56,6 +56,8 @@ pub(crate) fn routes() -> Router<App> {
         .route("/dashboard/campaigns/{id}/pause", post(pause))
         .route("/dashboard/campaigns/{id}/resume", post(resume))
         .route("/dashboard/campaigns/{id}/stop", post(stop))
+        .route("/dashboard/campaigns/{id}/restart", post(restart))
+        .route("/dashboard/campaigns/{id}/cancel-restart", post(cancel_restart))
         .route("/dashboard/campaigns/{id}/delete", post(delete))
         .route("/dashboard/campaigns/{id}/contacts", contacts)
         .route("/dashboard/campaigns/{id}/rows", get(rows))
@@ -263,7 +265,7 @@ macro_rules! actions {
     )*};
 }
 
-actions!(start, pause, resume, stop);
+actions!(start, pause, resume, stop, restart, cancel_restart);
 
 async fn delete(
     State(app): State<App>,
