@@ -56,7 +56,7 @@ impl Snippet {
 }
 
 /// A carrier whose phones answer at once and talk on, and its record.
-fn carrier(record: &Path) -> SimCarrier {
+pub(crate) fn carrier(record: &Path) -> SimCarrier {
     let none = json!({
         "answer": 1, "ring_out": 0, "busy": 0, "rejected": 0, "not_found": 0,
         "unavailable_480": 0, "congestion_503": 0, "voicemail": 0, "silent": 0, "vanish": 0,
@@ -90,7 +90,7 @@ async fn always_on(data: &Path, port: u16) -> (Server, String) {
 }
 
 /// The INVITEs of a record, by callee.
-fn rung(record: &Path) -> HashMap<String, usize> {
+pub(crate) fn rung(record: &Path) -> HashMap<String, usize> {
     let text = std::fs::read_to_string(record).unwrap();
     let mut rung = HashMap::new();
     for line in text.lines() {

@@ -10,6 +10,7 @@ mod far_end;
 mod integration;
 mod kill;
 mod lines;
+mod restart;
 mod scenarios;
 mod server;
 mod sipp;
