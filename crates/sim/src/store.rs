@@ -178,8 +178,12 @@ impl Store {
         DiallerSetup { campaigns, carriers }
     }
 
-    /// An action of a person; what the status does not allow does not happen.
+    /// An action of a person; what the status does not allow does not happen, and nobody
+    /// restarts a campaign: a world has one run of each.
     pub(crate) fn act(&mut self, id: CampaignId, action: Action, now: Timestamp) -> bool {
+        if action == Action::Restart {
+            return false;
+        }
         let campaign = self.campaign(id);
         let Ok(status) = campaign.status.after(action) else { return false };
         campaign.status = status;
@@ -191,7 +195,11 @@ impl Store {
                 }
             }
             Action::Stop => campaign.end_waiting(RunEnd::Stopped, ContactState::ManualStopped),
-            Action::Pause | Action::Resume | Action::Complete | Action::Fail => {}
+            Action::Pause
+            | Action::Resume
+            | Action::Complete
+            | Action::Fail
+            | Action::Restart => {}
         }
         true
     }
