@@ -195,11 +195,7 @@ impl Store {
                 }
             }
             Action::Stop => campaign.end_waiting(RunEnd::Stopped, ContactState::ManualStopped),
-            Action::Pause
-            | Action::Resume
-            | Action::Complete
-            | Action::Fail
-            | Action::Restart => {}
+            Action::Pause | Action::Resume | Action::Complete | Action::Fail | Action::Restart => {}
         }
         true
     }
